@@ -27,7 +27,9 @@ def parser():
     common.add_argument("--odoo", metavar="FOLDER", help="source tree of Odoo 19")
     common.add_argument("--database", metavar="NAME", help="database (default: dms)")
     common.add_argument("--port", metavar="NUMBER", help="port to serve on (default: 8069)")
-    common.add_argument("--host", metavar="ADDRESS", help="address to serve on (default: 127.0.0.1, this machine alone)")
+    common.add_argument(
+        "--host", metavar="ADDRESS", help="address to serve on (default: 127.0.0.1, this machine alone)"
+    )
     top = argparse.ArgumentParser(
         prog="./dms",
         description="DMS: distributor management on Odoo 19.",
@@ -41,7 +43,11 @@ def parser():
 
     run = command("run", "get everything, install DMS with demo data, and serve it")
     run.add_argument("--no-demo", action="store_true", help="a new database gets no demo data")
-    run.add_argument("--history", metavar="FILE", help="load a sell-through history (CSV, may be gzipped) through the inbox")
+    run.add_argument(
+        "--history",
+        metavar="FILE",
+        help="load a sell-through history (CSV, may be gzipped) through the inbox",
+    )
     run.add_argument("--map", metavar="FILE", help="JSON that says which column of the history is which")
     test = command("test", "run the tests; takes pytest's arguments", add_help=True)
     test.add_argument("pytest", nargs=argparse.REMAINDER, help="for example: -k rebate")
@@ -140,7 +146,11 @@ def _stop(settings, flags, words):
 
 
 def _reset(settings, flags, words):
-    what = f"the whole folder {settings.home}" if flags.all else f"the database “{settings.database}” and its files"
+    what = (
+        f"the whole folder {settings.home}"
+        if flags.all
+        else f"the database “{settings.database}” and its files"
+    )
     if not flags.yes:
         if not sys.stdin.isatty():
             raise Stop(f"this would delete {what}.", "add --yes.")

@@ -64,7 +64,12 @@ def _secret(path):
 
 def odoo_environment(settings, odoo, server):
     """The environment in which ``python -m odoo`` finds Odoo, the database and our font."""
-    environment = {**os.environ, **server.environment, "PYTHONPATH": str(odoo.python_path), "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        **server.environment,
+        "PYTHONPATH": str(odoo.python_path),
+        "PYTHONUNBUFFERED": "1",
+    }
     environment.setdefault("DMS_MASTER_KEY", _secret(settings.home / "etc" / "master_key"))
     if settings.font.exists():
         environment.setdefault("DMS_FONT", str(settings.font))
@@ -73,7 +78,17 @@ def odoo_environment(settings, odoo, server):
 
 
 def odoo_command(settings, config, *words):
-    return [os.fspath(settings.python), "-W", "ignore", "-m", "odoo", *words[:1], "-c", os.fspath(config), *words[1:]]
+    return [
+        os.fspath(settings.python),
+        "-W",
+        "ignore",
+        "-m",
+        "odoo",
+        *words[:1],
+        "-c",
+        os.fspath(config),
+        *words[1:],
+    ]
 
 
 def install(settings, odoo, server, database, modules, name, update=False, demo=False):
@@ -178,7 +193,9 @@ def _made_from(database, comment):
 
 def _refuse_newer(settings, server, database):
     names = ", ".join(f"'{addon}'" for addon in ("base", *ADDONS))
-    query = f"SELECT name, latest_version FROM ir_module_module WHERE state = 'installed' AND name IN ({names})"
+    query = (
+        f"SELECT name, latest_version FROM ir_module_module WHERE state = 'installed' AND name IN ({names})"
+    )
     installed = dict(server.sql(query, database))
     if not installed.get("base", "19.0").startswith("19.0"):
         raise Stop(

@@ -29,7 +29,8 @@ def ensure(settings):
 
 
 def _pip(settings, requirements, progress):
-    wanted = sum(1 for line in requirements.read_text().splitlines() if line[:1].isalpha())
+    files = requirements.parent.glob("requirements*.txt")
+    wanted = sum(line[:1].isalpha() for file in files for line in file.read_text().splitlines())
     command = [settings.python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     with subprocess.Popen(
         [*map(os.fspath, command), "--progress-bar=off", "-r", os.fspath(requirements)],

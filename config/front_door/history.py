@@ -29,4 +29,6 @@ def load(settings, odoo, server, history, mapping):
             stdin=script,
         )
     if done.returncode:
-        raise Stop(f"the history {history} was not loaded.", "read the lines above, mend the file or the map.")
+        raise Stop(
+            f"the history {history} was not loaded.", "read the lines above, mend the file or the map."
+        )

@@ -55,7 +55,9 @@ def find(settings):
 def _from_tree(root):
     release = root / "odoo" / "release.py"
     if not release.is_file():
-        raise Stop(f"DMS_ODOO={root} holds no odoo/release.py.", "point it at the top of an Odoo source tree.")
+        raise Stop(
+            f"DMS_ODOO={root} holds no odoo/release.py.", "point it at the top of an Odoo source tree."
+        )
     version = re.search(r"version_info\s*=\s*\((\d+)", release.read_text())
     if not version or version[1] != "19":
         raise Stop(f"DMS_ODOO={root} is not Odoo 19.", "check out branch 19.0 there.")
@@ -90,7 +92,11 @@ def _fetch(settings, prefix):
         archives = sorted(folder.glob("*.deb"))
         for index, archive in enumerate(archives):
             progress.at(index, len(archives), archive.name)
-            run(["dpkg", "-x", archive, fresh], f"unpacking {archive.name}", "delete that file and start again.")
+            run(
+                ["dpkg", "-x", archive, fresh],
+                f"unpacking {archive.name}",
+                "delete that file and start again.",
+            )
         (fresh / ".complete").touch()
         shutil.rmtree(prefix, ignore_errors=True)
         fresh.rename(prefix)
@@ -134,8 +140,9 @@ def debian_mirror(etc):
     :raise Stop: where no Debian archive is configured
     """
     for entry in _apt_entries(etc):
-        # Ubuntu and third-party archives carry no Odoo; security archives no whole suites.
-        if "main" in entry["components"] and re.search(r"/debian/?$", entry["uri"]):
+        # Ubuntu's and vendors' archives carry no Odoo; security archives no whole suites.
+        debian = re.search(r"/debian/?$", entry["uri"]) or "debian-archive" in entry["signed-by"]
+        if debian and "main" in entry["components"] and "security" not in entry["uri"]:
             keyring = entry["signed-by"] or "/usr/share/keyrings/debian-archive-keyring.gpg"
             return entry["uri"], keyring if Path(keyring).exists() else None
     raise Stop(f"apt on this host ({platform.platform()}) is configured for no Debian archive.", OWN_SOURCE)
@@ -156,7 +163,9 @@ def _apt_entries(etc):
     one_line = [etc / "sources.list", *(sorted(parts.glob("*.list")) if parts.is_dir() else ())]
     for path in one_line:
         for line in path.read_text(errors="replace").splitlines() if path.is_file() else ():
-            found = re.match(r"deb\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+\S+\s+(?P<components>.+)", line)
+            found = re.match(
+                r"deb\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+\S+\s+(?P<components>.+)", line
+            )
             if found:
                 signed = re.search(r"signed-by=(\S+)", found["options"] or "")
                 yield {

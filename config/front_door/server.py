@@ -103,7 +103,9 @@ def _serve(settings, odoo, server, demo):
         _welcome(address, demo)
         child.wait()
         if child.returncode not in (0, -signal.SIGINT, -signal.SIGTERM):
-            raise Stop(f"Odoo ended with status {child.returncode}.", "read its lines above, then start again.")
+            raise Stop(
+                f"Odoo ended with status {child.returncode}.", "read its lines above, then start again."
+            )
     except KeyboardInterrupt:
         say("\nStopping ...")
     finally:
@@ -127,7 +129,9 @@ def _end(child):
 def _wait_for(child, address):
     for _ in range(1200):
         if child.poll() is not None:
-            raise Stop(f"Odoo ended with status {child.returncode}.", "read its lines above, then start again.")
+            raise Stop(
+                f"Odoo ended with status {child.returncode}.", "read its lines above, then start again."
+            )
         try:
             _fetch(address)
             return

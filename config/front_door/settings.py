@@ -74,7 +74,7 @@ class Settings:
 
     @property
     def requirements_key(self):
-        text = (CHECKOUT / "config" / "requirements.txt").read_bytes()
+        text = b"".join(path.read_bytes() for path in sorted((CHECKOUT / "config").glob("requirements*.txt")))
         tag = f"{sys.version_info[0]}.{sys.version_info[1]}"
         return f"{tag}-{hashlib.sha256(text).hexdigest()[:8]}"
 

@@ -42,7 +42,9 @@ def test(settings, words, alone):
             database.ensure(settings, odoo, server, tested, demo=False)
             database.clone(settings, server, tested, working)
         try:
-            status = max(status, _pytest(settings, odoo, (server, working), words, "models", totals), key=_weight)
+            status = max(
+                status, _pytest(settings, odoo, (server, working), words, "models", totals), key=_weight
+            )
         finally:
             database.drop(settings, server, working)
             (settings.home / "etc" / f"{working}.conf").unlink(missing_ok=True)
@@ -62,7 +64,14 @@ def _weight(status):
 
 def _command(settings, config, words, kind):
     return [
-        *(os.fspath(settings.python), "-m", "pytest", f"--odoo-config={config}", "--odoo-http", f"--only={kind}"),
+        *(
+            os.fspath(settings.python),
+            "-m",
+            "pytest",
+            f"--odoo-config={config}",
+            "--odoo-http",
+            f"--only={kind}",
+        ),
         *words,
     ]
 
@@ -118,18 +127,32 @@ def lint(settings, odoo):
         ("ruff check", [bin / "ruff", "check", "."]),
         ("ruff format", [bin / "ruff", "format", "--check", "."]),
         ("pylint-odoo", [bin / "pylint", "--rcfile=config/pylintrc", *addons]),
-        ("OCA's module checks", [bin / "oca-checks-odoo-module", "--disable=xml-header-wrong,xml-field-numeric-without-eval", *addons]),
+        (
+            "OCA's module checks",
+            [
+                bin / "oca-checks-odoo-module",
+                "--disable=xml-header-wrong,xml-field-numeric-without-eval",
+                *addons,
+            ],
+        ),
         ("OCA's translation checks", [bin / "oca-checks-po", *sorted(CHECKOUT.glob("addons/*/i18n/*.po"))]),
     ]
     if shutil.which("npm"):
         checks.append(("prettier", [*_prettier(settings), "--check", *_prettier_files()]))
     else:
-        say("  prettier (XML, JavaScript) needs npm, which is not installed: not checked. To mend it: apt install npm")
+        say(
+            "  prettier (XML, JavaScript) needs npm, which is not installed: not checked. To mend it: apt install npm"
+        )
     variables = _environment(settings, odoo, None)
     found = False
     for name, command in checks:
         done = subprocess.run(
-            list(map(os.fspath, command)), check=False, cwd=CHECKOUT, env=variables, text=True, capture_output=True
+            list(map(os.fspath, command)),
+            check=False,
+            cwd=CHECKOUT,
+            env=variables,
+            text=True,
+            capture_output=True,
         )
         found |= bool(done.returncode)
         say(f"  {name}: {'found something' if done.returncode else 'fine'}")
@@ -206,4 +229,6 @@ def shell(settings, odoo, server, name, script=None):
         stdin=script.open() if script else None,
     )
     if done.returncode:
-        raise Stop(f"{script.name if script else 'the shell'} ended with status {done.returncode}.", "see above.")
+        raise Stop(
+            f"{script.name if script else 'the shell'} ended with status {done.returncode}.", "see above."
+        )

@@ -43,7 +43,12 @@ def refresh(settings, odoo, server):
         command = database.odoo_command(settings, config, "i18n", "export", "-d", tested)
         command += ["-l", "pot", "-o", str(pots / f"{addon}.pot"), addon]
         subprocess.run(command, check=True, env=environment, cwd=settings.home)
-    variables = {**environment, "DMS_CHECKOUT": str(CHECKOUT), "DMS_POTS": str(pots), "DMS_ADDONS": ",".join(ADDONS)}
+    variables = {
+        **environment,
+        "DMS_CHECKOUT": str(CHECKOUT),
+        "DMS_POTS": str(pots),
+        "DMS_ADDONS": ",".join(ADDONS),
+    }
     done = subprocess.run([settings.python, "-c", MERGE], check=False, env=variables)
     stop_postgres(settings, server)
     say("Translate what has no Chinese in addons/*/i18n/zh_CN.po, then run it again.")
