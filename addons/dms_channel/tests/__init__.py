@@ -1,0 +1,1 @@
+from . import test_pure_pdf, test_pure_rebate

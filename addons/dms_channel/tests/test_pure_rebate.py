@@ -1,0 +1,149 @@
+import unittest
+from decimal import Decimal as D
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odoo.addons.dms_channel.tools import rebate
+
+BOUNDS = st.decimals(min_value=0, max_value=10**7, places=2)
+RATES = st.decimals(min_value=0, max_value=100, places=4)
+MEASURES = st.decimals(min_value=-(10**6), max_value=10**8, places=3)
+
+
+@st.composite
+def tiers(draw, kinds=(rebate.PERCENT, rebate.UNIT), rising=False):
+    bounds = draw(st.lists(BOUNDS, min_size=1, max_size=6, unique=True))
+    rates = draw(st.lists(RATES, min_size=len(bounds), max_size=len(bounds)))
+    if rising:
+        bounds, rates = sorted(bounds), sorted(rates)
+    kind = draw(st.sampled_from(kinds))
+    return [rebate.Tier(bound, rate, kind) for bound, rate in zip(bounds, rates, strict=True)]
+
+
+def ladder(*pairs, kind=rebate.PERCENT):
+    return [rebate.Tier(D(lower), D(rate), kind) for lower, rate in pairs]
+
+
+class TestPureRebate(unittest.TestCase):
+    def total(self, measure, steps, method=rebate.BANDED, **kwargs):
+        return rebate.compute(D(measure), steps, method, **kwargs).total
+
+    def test_published_cases(self):
+        value = ladder(("0", "10"), ("100", "20"), ("300", "30"))
+        units = ladder(("0", "0"), ("500", "2.00"), ("1000", "3.00"), kind=rebate.UNIT)
+        cases = [
+            ("banded", "3800", value, rebate.BANDED, "1100.00"),
+            ("whole volume", "3800", value, rebate.WHOLE, "1140.00"),
+            ("units banded", "1200", units, rebate.BANDED, "1600.00"),
+            ("units whole", "1200", units, rebate.WHOLE, "3600.00"),
+            ("contract to date", "27000", ladder(("0", "4")), rebate.BANDED, "1080.00"),
+            ("on a bound, banded", "100", value, rebate.BANDED, "10.00"),
+            ("on a bound, whole", "100", value, rebate.WHOLE, "20.00"),
+            ("just under a bound", "99.99", value, rebate.WHOLE, "10.00"),
+            ("between whole numbers", "1000.50", ladder(("0", "1"), ("1000", "2")), rebate.WHOLE, "20.01"),
+            ("below the first tier", "99", ladder(("100", "5")), rebate.WHOLE, "0"),
+            ("first band is free", "150", ladder(("100", "5")), rebate.BANDED, "2.50"),
+            ("nothing sold", "0", value, rebate.BANDED, "0"),
+            ("more returned than sold", "-50", value, rebate.WHOLE, "0"),
+            (
+                "bonus for reaching",
+                "500",
+                ladder(("100", "50"), ("400", "200"), kind=rebate.FIXED),
+                rebate.WHOLE,
+                "200",
+            ),
+            (
+                "bonuses add up",
+                "500",
+                ladder(("100", "50"), ("400", "200"), kind=rebate.FIXED),
+                rebate.BANDED,
+                "250",
+            ),
+        ]
+        for name, measure, steps, method, expected in cases:
+            with self.subTest(name):
+                self.assertEqual(self.total(measure, steps, method), D(expected))
+
+    def test_contract_to_date_less_settled(self):
+        self.assertEqual(self.total("27000", ladder(("0", "4"))) - D("140"), D("940.00"))
+
+    def test_fraction_falls_in_second_band(self):
+        bands = ladder(("0", "1"), ("1000", "2"))
+        self.assertEqual(rebate.reached_tier(D("1000.50"), bands).lower, D(1000))
+        self.assertEqual(rebate.next_tier(D("999.99"), bands).lower, D(1000))
+        self.assertIsNone(rebate.next_tier(D("1000"), bands))
+        self.assertIsNone(rebate.reached_tier(D("5"), ladder(("10", "1"))))
+
+    def test_cap_and_rounding(self):
+        result = rebate.compute(D("3800"), ladder(("0", "10")), cap=D("100.005"))
+        self.assertEqual((result.raw, result.total, result.capped), (D("380"), D("100.01"), True))
+        self.assertEqual(rebate.round_to(D("-0.005")), D("-0.01"))
+        self.assertEqual(rebate.round_to(D("1234.5"), D(1)), D(1235))
+        self.assertEqual(rebate.round_to(D("0.07"), D("0.05")), D("0.05"))
+
+    def test_factor(self):
+        factors = [(60, D("0.8")), (80, D(1)), (40, D("0.5"))]
+        for points, factor in [(100, 1), (80, 1), (79, "0.8"), (60, "0.8"), (40, "0.5"), (39, 0), (-5, 0)]:
+            self.assertEqual(rebate.factor_for(points, factors), D(factor))
+        self.assertEqual(rebate.factor_for(-5, []), D(1))
+
+    def test_tier_problems(self):
+        self.assertEqual(rebate.tier_problems([]), [("empty", None)])
+        self.assertEqual(rebate.tier_problems(ladder(("0", "1"), ("5", "2"))), [])
+        self.assertEqual(
+            rebate.tier_problems(ladder(("0", "1"), ("0", "2"), ("-1", "3"), ("9", "-4"))),
+            [("duplicate_bound", 1), ("negative_bound", 2), ("negative_rate", 3)],
+        )
+
+    def test_unknown_method(self):
+        with self.assertRaisesRegex(ValueError, "sliding"):
+            rebate.compute(D(1), ladder(("0", "1")), "sliding")
+
+    def test_decimal_reads_the_notation(self):
+        self.assertEqual(rebate.decimal(0.1), D("0.1"))
+        self.assertEqual(rebate.decimal(False), D(0))
+
+    @given(tiers(), MEASURES)
+    def test_banded_is_the_sum_of_its_bands(self, steps, measure):
+        result = rebate.compute(measure, steps)
+        self.assertEqual(sum((step.amount for step in result.steps), D(0)), result.raw)
+        covered = sum((step.measure for step in result.steps), D(0))
+        self.assertEqual(covered, max(measure - min(tier.lower for tier in steps), D(0)))
+
+    @given(tiers(), MEASURES, st.decimals(min_value=0, max_value=10**6, places=3))
+    def test_banded_is_monotone_and_continuous(self, steps, measure, more):
+        low, high = rebate.compute(measure, steps).raw, rebate.compute(measure + more, steps).raw
+        steepest = max(tier.rate / (100 if tier.kind == rebate.PERCENT else 1) for tier in steps)
+        self.assertGreaterEqual(high, low)
+        self.assertLessEqual(high - low, more * steepest)
+
+    @given(tiers(rising=True), MEASURES)
+    def test_whole_is_never_below_banded_when_rates_rise(self, steps, measure):
+        self.assertGreaterEqual(
+            rebate.compute(measure, steps, rebate.WHOLE).raw, rebate.compute(measure, steps).raw
+        )
+
+    @given(tiers(rebate.KINDS), st.lists(MEASURES, max_size=8), st.sampled_from(rebate.METHODS), st.randoms())
+    def test_deltas_telescope(self, steps, lines, method, random):
+        """Splitting, merging or reordering the lines changes nothing, and a return undoes its sale."""
+
+        def run(order):
+            measure = paid = D(0)
+            for line in order:
+                measure += line
+                paid += rebate.compute(measure, steps, method).total - paid
+            return paid
+
+        shuffled = list(lines)
+        random.shuffle(shuffled)
+        halves = [half for line in lines for half in (line / 2, line - line / 2)]
+        self.assertEqual(run(lines), run(shuffled))
+        self.assertEqual(run(lines), run(halves))
+        self.assertEqual(run(lines), run([*lines, D("123.45"), D("-123.45")]) if lines else D(0))
+
+    @given(tiers(rebate.KINDS), st.sampled_from(rebate.METHODS), MEASURES, st.randoms())
+    def test_order_of_tiers_is_free(self, steps, method, measure, random):
+        shuffled = list(steps)
+        random.shuffle(shuffled)
+        self.assertEqual(rebate.compute(measure, steps, method), rebate.compute(measure, shuffled, method))
