@@ -9,5 +9,4 @@
         "dms_forecast",
         "dms_traceability",
     ],
-    "data": [],
 }

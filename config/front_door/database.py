@@ -117,10 +117,10 @@ def install(settings, odoo, server, database, modules, name, update=False, demo=
             for line in process.stdout:
                 lines.append(line)
                 found = re.search(r"Loading module (\S+) \((\d+)/(\d+)\)", line)
-                if found and found[1] in modules and modules[0] != "base":
+                if found and found[1] in modules and modules[0] in ADDONS:
                     # A clone loads what it has in a moment: what counts is the new modules.
                     progress.at(modules.index(found[1]), len(modules), found[1])
-                elif found and modules[0] == "base" and int(found[3]) > 1:
+                elif found and int(found[3]) > 1:
                     progress.at(int(found[2]) - 1, int(found[3]), found[1])
                 elif re.search(r" (ERROR|CRITICAL) | demo data failed to install", line):
                     bad.append(line)
@@ -150,10 +150,11 @@ def ensure_template(settings, odoo, server):
     return name
 
 
-def ensure(settings, odoo, server, database, demo):
+def ensure(settings, odoo, server, database, demo, extra=()):
     """Make `database` hold our addons as they are in this checkout; update only what changed.
 
     :param bool demo: whether a new database gets our demo data
+    :param extra: further modules of Odoo's for a new database
     """
     databases = server.databases()
     prints = {addon: fingerprint(addon) for addon in ADDONS}
@@ -171,7 +172,15 @@ def ensure(settings, odoo, server, database, demo):
         if demo:
             # Our demo data on top of Odoo's modules without theirs: a brand's own catalogue and partners.
             server.sql("UPDATE ir_module_module SET demo = true WHERE state = 'installed'", fresh)
-        install(settings, odoo, server, fresh, ADDONS, "DMS with demo data" if demo else "DMS", demo=demo)
+        install(
+            settings,
+            odoo,
+            server,
+            fresh,
+            (*ADDONS, *extra),
+            "DMS with demo data" if demo else "DMS",
+            demo=demo,
+        )
         _rename(settings, server, fresh, database)
         changed = True
     if changed:

@@ -51,7 +51,7 @@ class Postgres:
             "SELECT datname, coalesce(shobj_description(oid, 'pg_database'), '')"
             " FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'"
         )
-        return {name: comment for name, comment in self.sql(query)}
+        return dict(self.sql(query))
 
     def create(self, name, template="template0"):
         options = "ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'" if template == "template0" else ""
@@ -68,11 +68,20 @@ class Postgres:
         self.sql(f"COMMENT ON DATABASE \"{name}\" IS '{literal}'")
 
 
-def start(settings):
-    """Return a running :class:`Postgres`, starting our own where no PG* variable is set."""
+def running(settings):
+    """The :class:`Postgres` that the settings name, taken to run."""
     bin = _binaries(settings)
     if settings.external_pg:
-        server = Postgres(bin, {})
+        return Postgres(bin, {})
+    sockets = _sockets(settings.home / "pg")
+    return Postgres(bin, {"PGHOST": str(sockets), "PGUSER": ROLE, "PGPORT": "5432"})
+
+
+def start(settings):
+    """Return a running :class:`Postgres`, starting our own where no PG* variable is set."""
+    server = running(settings)
+    bin = server.bin
+    if settings.external_pg:
         if os.environ.get("PGUSER") == "postgres":
             raise Stop(
                 "Odoo refuses to work as the database user “postgres”.",
@@ -83,7 +92,6 @@ def start(settings):
     folder = settings.home / "pg"
     sockets = _sockets(folder)
     owner = _owner(settings)
-    server = Postgres(bin, {"PGHOST": str(sockets), "PGUSER": ROLE, "PGPORT": "5432"})
     if not (folder / "data" / ".complete").exists():
         settings.need_space(3)
         with step("PostgreSQL: making the cluster"):

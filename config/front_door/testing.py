@@ -39,7 +39,7 @@ def test(settings, words, alone):
         working = f"{tested}_run_{os.getpid()}"
         with alone(settings):
             server = postgres.start(settings)
-            database.ensure(settings, odoo, server, tested, demo=False)
+            database.ensure(settings, odoo, server, tested, demo=False, extra=("test_lint",))
             database.clone(settings, server, tested, working)
         try:
             status = max(
@@ -79,7 +79,8 @@ def _command(settings, config, words, kind):
 def _environment(settings, odoo, server):
     variables = database.odoo_environment(settings, odoo, server or postgres.Postgres(None, {}))
     variables["DMS_HOME"] = str(settings.home)
-    variables["PATH"] = f"{settings.venv / 'bin'}{os.pathsep}{variables['PATH']}"
+    if settings.odoo:
+        variables["DMS_ODOO"] = str(settings.odoo)
     return variables
 
 
@@ -143,7 +144,11 @@ def lint(settings, odoo):
         say(
             "  prettier (XML, JavaScript) needs npm, which is not installed: not checked. To mend it: apt install npm"
         )
+    checkers = next(
+        folder / "test_lint" / "tests" for folder in odoo.addons if (folder / "test_lint").is_dir()
+    )
     variables = _environment(settings, odoo, None)
+    variables["PYTHONPATH"] += f"{os.pathsep}{checkers}"
     found = False
     for name, command in checks:
         done = subprocess.run(
@@ -200,7 +205,7 @@ def bench(settings, name):
     server = postgres.start(settings)
     tested, working = f"dms_test_{settings.checkout_key}", f"dms_bench_{settings.checkout_key}"
     try:
-        database.ensure(settings, odoo, server, tested, demo=False)
+        database.ensure(settings, odoo, server, tested, demo=False, extra=("test_lint",))
         for path in scripts:
             if name in (None, path.stem.removeprefix("bench_")):
                 database.drop(settings, server, working)

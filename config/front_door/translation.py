@@ -34,7 +34,7 @@ for addon in os.environ["DMS_ADDONS"].split(","):
 def refresh(settings, odoo, server):
     """Export each addon's terms from an up-to-date database and merge them into ``zh_CN.po``."""
     tested = f"dms_test_{settings.checkout_key}"
-    database.ensure(settings, odoo, server, tested, demo=False)
+    database.ensure(settings, odoo, server, tested, demo=False, extra=("test_lint",))
     config = database.write_config(settings, odoo, tested, log_level="error")
     environment = database.odoo_environment(settings, odoo, server)
     pots = settings.home / "pot"
