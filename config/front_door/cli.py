@@ -54,7 +54,8 @@ def parser():
     bench = command("bench", "run the benchmarks")
     bench.add_argument("name", nargs="?", help="one of tests/bench")
     command("shell", "a Python shell with Odoo's env on the database")
-    command("lint", "run the linters")
+    lint = command("lint", "run the linters")
+    lint.add_argument("--fix", action="store_true", help="first mend what can be mended by itself")
     command("i18n", "write the translation templates anew and merge them into zh_CN")
     command("stop", "stop what ./dms run started in another terminal")
     reset = command("reset", "drop the database and its files")
@@ -131,7 +132,7 @@ def _shell(settings, flags, words):
 def _lint(settings, flags, words):
     odoo = odoo_source.find(settings)
     environment.ensure(settings)
-    return int(testing.lint(settings, odoo))
+    return int(testing.lint(settings, odoo, flags.fix))
 
 
 def _i18n(settings, flags, words):

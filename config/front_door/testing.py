@@ -117,17 +117,25 @@ def _selects_models(settings, odoo, words):
     return done.returncode != NO_TESTS
 
 
-def lint(settings, odoo):
+def lint(settings, odoo, fix=False):
     """Run every linter and say what each found.
 
+    :param bool fix: first let those that can mend what they find
     :return: whether any found something
     """
     bin = settings.venv / "bin"
+    if fix:
+        for words in (("check", "--fix"), ("format",)):
+            subprocess.run([bin / "ruff", *words, "--quiet", "."], check=False, cwd=CHECKOUT)
+        if shutil.which("npm"):
+            command = [*_prettier(settings), "--write", "--log-level=warn", *_prettier_files()]
+            subprocess.run(command, check=False, cwd=CHECKOUT)
     addons = [CHECKOUT / "addons" / addon for addon in ADDONS]
     checks = [
         ("ruff check", [bin / "ruff", "check", "."]),
         ("ruff format", [bin / "ruff", "format", "--check", "."]),
-        ("pylint-odoo", [bin / "pylint", "--rcfile=config/pylintrc", *addons]),
+        ("pylint-odoo", [bin / "pylint", "--rcfile=config/pylintrc", "--disable=missing-readme", *addons]),
+        ("Odoo's own checkers", [bin / "pylint", "--rcfile=config/pylintrc-odoo", *addons]),
         (
             "OCA's module checks",
             [
