@@ -1,1 +1,5 @@
-from . import test_pure_pdf, test_pure_rebate
+from . import (
+    test_order_rule,
+    test_pure_pdf,
+    test_pure_rebate,
+)

@@ -1,0 +1,250 @@
+from odoo import api, fields, models, tools
+from odoo.exceptions import ValidationError
+from odoo.fields import Domain
+
+from ..tools.address import AddressIndex, Area, split_prefixes
+from ..tools.geometry import BoundaryError, PointIndex, parse_boundary
+
+# The fields that decide what a territory holds; a change of one empties the look-up indexes.
+MATCH_FIELDS = {
+    "active",
+    "boundary",
+    "company_id",
+    "country_ids",
+    "parent_id",
+    "sequence",
+    "state_ids",
+    "zip_prefixes",
+}
+
+
+class DmsTerritory(models.Model):
+    """A node of the tree of sales territories.
+
+    A territory claims countries, states and zip prefixes, and may have a boundary. What it does not claim itself it
+    takes from its nearest ancestor that does; a territory without any claim of its own holds no address.
+    """
+
+    _name = "dms.territory"
+    _description = "Sales Territory"
+    _inherit = ["mail.thread"]
+    _parent_store = True
+    _order = "complete_name, id"
+    _rec_name = "complete_name"
+    _rec_names_search = ["complete_name", "code"]
+    _check_company_auto = True
+
+    name = fields.Char(required=True, translate=True, tracking=True)
+    code = fields.Char(index="trigram", copy=False, tracking=True, help="Short code, unique in the company.")
+    active = fields.Boolean(default=True)
+    sequence = fields.Integer(default=10, help="Of two territories of the same depth, the lower one wins.")
+    parent_id = fields.Many2one(
+        "dms.territory", string="Part of", index=True, ondelete="restrict", check_company=True, tracking=True
+    )
+    parent_path = fields.Char(index=True)
+    child_ids = fields.One2many("dms.territory", "parent_id", string="Sub-territories")
+    child_count = fields.Integer(compute="_compute_child_count")
+    complete_name = fields.Char(
+        string="Full Name", compute="_compute_complete_name", recursive=True, store=True, index="trigram"
+    )
+    company_id = fields.Many2one("res.company", index=True, help="Empty: shared by all companies.")
+    user_id = fields.Many2one(
+        "res.users", string="Responsible", domain="[('share', '=', False)]", tracking=True
+    )
+    country_ids = fields.Many2many("res.country", string="Countries")
+    state_ids = fields.Many2many("res.country.state", string="States")
+    zip_prefixes = fields.Char(
+        string="Zip Prefixes", help="Beginnings of zip codes, separated by commas: 200, 201, 2153"
+    )
+    boundary = fields.Text(
+        help="GeoJSON Polygon or MultiPolygon, longitude before latitude. Decides for scans and other points."
+    )
+    partner_ids = fields.One2many("res.partner", "territory_id", string="Partners")
+    partner_count = fields.Integer(compute="_compute_partner_count")
+
+    _code_company_uniq = models.UniqueIndex(
+        "(code, COALESCE(company_id, 0)) WHERE code IS NOT NULL",
+        "Another territory of the company has this code. Choose another code.",
+    )
+
+    @api.depends("child_ids")
+    def _compute_child_count(self):
+        counts = dict(self._read_group([("parent_id", "in", self.ids)], ["parent_id"], ["__count"]))
+        for territory in self:
+            territory.child_count = counts.get(territory, 0)
+
+    @api.depends("name", "parent_id.complete_name")
+    def _compute_complete_name(self):
+        for territory in self:
+            if territory.parent_id:
+                territory.complete_name = f"{territory.parent_id.complete_name} / {territory.name}"
+            else:
+                territory.complete_name = territory.name
+
+    def _compute_partner_count(self):
+        """Members of the territory and of all that lies inside it."""
+        counts = {}
+        groups = self.env["res.partner"]._read_group(
+            [("territory_id", "child_of", self.ids), ("channel_role", "!=", False)],
+            ["territory_id"],
+            ["__count"],
+        )
+        for territory, count in groups:
+            for ancestor in map(int, (territory.parent_path or "").split("/")[:-1]):
+                counts[ancestor] = counts.get(ancestor, 0) + count
+        for territory in self:
+            territory.partner_count = counts.get(territory.id, 0)
+
+    @api.constrains("parent_id")
+    def _check_parent(self):
+        for territory in self:
+            if territory._has_cycle():
+                raise ValidationError(
+                    self.env._(
+                        "Territory %(name)s can't be part of itself or of a territory inside it. Choose another parent.",
+                        name=territory.name,
+                    )
+                )
+
+    @api.constrains("boundary")
+    def _check_boundary(self):
+        for territory in self.filtered("boundary"):
+            try:
+                parse_boundary(territory.boundary)
+            except BoundaryError as error:
+                raise ValidationError(
+                    self.env._(
+                        "The boundary of territory %(name)s can't be used: %(reason)s",
+                        name=territory.name,
+                        reason=self._boundary_error_sentence(error),
+                    )
+                ) from error
+
+    @api.model
+    def _boundary_error_sentence(self, error):
+        detail = error.detail
+        sentences = {
+            "json": self.env._("it is not valid JSON (%s). Paste the whole GeoJSON text.", detail),
+            "type": self.env._("it is a %s, and must be a Polygon or a MultiPolygon.", detail),
+            "shape": self.env._(
+                "its rings can't be read (%s). Each ring needs four or more points and ends where it began.",
+                detail,
+            ),
+            "empty": self.env._("it holds no area. Draw at least one ring."),
+            "range": self.env._(
+                "the point %s lies outside the globe. Longitude is within ±180, latitude within ±90.", detail
+            ),
+            "swapped": self.env._(
+                "the point %s looks like latitude before longitude. GeoJSON puts the longitude first.", detail
+            ),
+            "invalid": self.env._(
+                "its outline is not clean (%s). Redraw the ring so that it neither crosses nor touches itself.",
+                detail,
+            ),
+        }
+        return sentences[error.code]
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        territories = super().create(vals_list)
+        territories._territory_changed()
+        return territories
+
+    def write(self, vals):
+        result = super().write(vals)
+        if MATCH_FIELDS & vals.keys():
+            self._territory_changed()
+        return result
+
+    def unlink(self):
+        result = super().unlink()
+        self._territory_changed()
+        return result
+
+    def action_view_partners(self):
+        self.ensure_one()
+        return {
+            **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.res_partner_action_member"),
+            "domain": [("territory_id", "child_of", self.id), ("channel_role", "!=", False)],
+            "context": {"default_territory_id": self.id, "default_is_company": True},
+        }
+
+    def _territory_changed(self):
+        """Forget the look-up indexes, and try again for the members that no territory held so far.
+
+        A territory that someone set on a partner by hand stays.
+        """
+        self.env.flush_all()
+        self.env.registry.clear_cache()
+        Partner = self.env["res.partner"].sudo()
+        lost = Partner.search([("channel_role", "!=", False), ("territory_id", "=", False)])
+        self.env.add_to_compute(Partner._fields["territory_id"], lost)
+
+    def _contains(self, other):
+        """Whether ``other`` (a territory) is this territory or lies inside it."""
+        self.ensure_one()
+        return bool(other) and (other.parent_path or "").startswith(self.parent_path or "/")
+
+    @api.model
+    def _match_addresses(self, addresses):
+        """Territory of each address: the deepest match wins, then the lowest sequence.
+
+        :param list[dict] addresses: ``country_id`` and ``state_id`` (ids, or False) and ``zip``
+        :return: territories (empty ones where none holds the address) aligned with ``addresses``
+        :rtype: list
+        """
+        index = self._get_address_index()
+        return [
+            self.browse(
+                index.match(address.get("country_id") or 0, address.get("state_id") or 0, address.get("zip"))
+                or ()
+            )
+            for address in addresses
+        ]
+
+    @api.model
+    def _match_points(self, points):
+        """Territory whose boundary holds each point: the deepest wins, then the lowest sequence.
+
+        :param points: ``(latitude, longitude)`` pairs in degrees (any array-like)
+        :return: territories (empty ones where none holds the point) aligned with ``points``
+        :rtype: list
+        """
+        return [self.browse(key or ()) for key in self._get_point_index().match(points).tolist()]
+
+    @api.model
+    def _get_match_domain(self):
+        return Domain("company_id", "in", [False, self.env.company.id])
+
+    @api.model
+    def _get_ranked(self):
+        """All territories of the company, the one that wins first (deepest, then sequence)."""
+        territories = self.sudo().search(self._get_match_domain())
+        return territories.sorted(lambda t: (-(t.parent_path or "").count("/"), t.sequence, t.id))
+
+    @tools.ormcache("self.env.company.id")
+    def _get_address_index(self):
+        claims = {}
+        ranked_sudo = self._get_ranked()
+        for territory in reversed(ranked_sudo):
+            countries, states, prefixes = claims.get(territory.parent_id.id, (frozenset(), frozenset(), ()))
+            # A claim of its own replaces the inherited one, and what is finer than it.
+            if territory.country_ids:
+                countries, states, prefixes = frozenset(territory.country_ids.ids), frozenset(), ()
+            if territory.state_ids:
+                states, prefixes = frozenset(territory.state_ids.ids), ()
+            if own_prefixes := split_prefixes(territory.zip_prefixes):
+                prefixes = own_prefixes
+            claims[territory.id] = countries, states, prefixes
+        return AddressIndex(
+            Area(territory.id, *claims[territory.id])
+            for territory in ranked_sudo
+            if territory.country_ids or territory.state_ids or split_prefixes(territory.zip_prefixes)
+        )
+
+    @tools.ormcache("self.env.company.id")
+    def _get_point_index(self):
+        bounded_sudo = self._get_ranked().filtered("boundary")
+        return PointIndex(
+            bounded_sudo.ids, [parse_boundary(territory.boundary) for territory in bounded_sudo]
+        )

@@ -1,0 +1,338 @@
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+from odoo.tools.sql import column_exists, create_column
+
+
+class ResPartner(models.Model):
+    _inherit = "res.partner"
+
+    channel_role = fields.Selection(
+        [("distributor", "Distributor"), ("outlet", "Outlet")],
+        string="Channel Role",
+        index="btree_not_null",
+        tracking=True,
+        help="A distributor buys from the brand and has an agreement; an outlet sells to consumers.",
+    )
+    territory_id = fields.Many2one(
+        "dms.territory",
+        string="Territory",
+        compute="_compute_territory_id",
+        store=True,
+        readonly=False,
+        index="btree_not_null",
+        tracking=True,
+        help="Found from the address; correct it here where the address does not tell.",
+    )
+    upstream_id = fields.Many2one(
+        "res.partner",
+        string="Supplied By",
+        index="btree_not_null",
+        domain="[('channel_role', '=', 'distributor'), ('id', '!=', id)]",
+        tracking=True,
+        help="The distributor that supplies this partner. Empty: supplied by the brand.",
+    )
+    downstream_ids = fields.One2many("res.partner", "upstream_id", string="Supplies")
+    downstream_count = fields.Integer(compute="_compute_downstream_count")
+    dms_agreement_ids = fields.One2many("dms.agreement", "partner_id", string="Agreements")
+    dms_agreement_count = fields.Integer(
+        compute="_compute_dms_agreement", groups="dms_channel.dms_channel_group_user"
+    )
+    dms_agreement_id = fields.Many2one(
+        "dms.agreement",
+        string="Active Agreement",
+        compute="_compute_dms_agreement",
+        groups="dms_channel.dms_channel_group_user",
+    )
+    dms_credit_entry_ids = fields.One2many("dms.credit.entry", "partner_id", string="Credit Entries")
+    credit_points = fields.Integer(
+        compute="_compute_credit_points",
+        compute_sudo=True,
+        help="Sum of the credit entries in the current company.",
+    )
+    dms_currency_id = fields.Many2one("res.currency", compute="_compute_dms_currency_id")
+    dms_credit_limit = fields.Monetary(
+        string="Agreed Credit Limit",
+        currency_field="dms_currency_id",
+        compute="_compute_dms_exposure",
+        compute_sudo=True,
+        groups="dms_channel.dms_channel_group_user",
+    )
+    dms_exposure = fields.Monetary(
+        string="Credit Exposure",
+        currency_field="dms_currency_id",
+        compute="_compute_dms_exposure",
+        compute_sudo=True,
+        groups="dms_channel.dms_channel_group_user",
+        help="Unpaid invoices plus confirmed orders not invoiced yet, in the company's currency.",
+    )
+    dms_overdue_days = fields.Integer(
+        string="Days Overdue",
+        compute="_compute_dms_exposure",
+        compute_sudo=True,
+        groups="dms_channel.dms_channel_group_user",
+        help="Age of the oldest invoice past its due date.",
+    )
+    dms_held_order_count = fields.Integer(
+        compute="_compute_dms_held_order_count", groups="dms_channel.dms_channel_group_user"
+    )
+
+    def _auto_init(self):
+        # Nobody has a role yet when the module is installed: spare the computation for every contact.
+        if not column_exists(self.env.cr, "res_partner", "territory_id"):
+            create_column(self.env.cr, "res_partner", "territory_id", "int4")
+        return super()._auto_init()
+
+    @api.depends("channel_role", "country_id", "state_id", "zip")
+    def _compute_territory_id(self):
+        members = self.filtered("channel_role")
+        for partner in self - members:
+            partner.territory_id = partner.territory_id
+        for company, partners in members.grouped("company_id").items():
+            territories = (
+                self.env["dms.territory"]
+                .with_company(company or self.env.company)
+                ._match_addresses(
+                    [
+                        {
+                            "country_id": partner.country_id.id,
+                            "state_id": partner.state_id.id,
+                            "zip": partner.zip,
+                        }
+                        for partner in partners
+                    ]
+                )
+            )
+            for partner, territory in zip(partners, territories, strict=True):
+                partner.territory_id = territory
+
+    @api.depends("downstream_ids")
+    def _compute_downstream_count(self):
+        counts = dict(self._read_group([("upstream_id", "in", self.ids)], ["upstream_id"], ["__count"]))
+        for partner in self:
+            partner.downstream_count = counts.get(partner._origin, 0)
+
+    @api.depends("dms_agreement_ids.state")
+    @api.depends_context("company")
+    def _compute_dms_agreement(self):
+        Agreement = self.env["dms.agreement"]
+        counts = dict(
+            Agreement._read_group(
+                [("partner_id", "in", self.ids), ("company_id", "=", self.env.company.id)],
+                ["partner_id"],
+                ["__count"],
+            )
+        )
+        active = Agreement._get_active(self, fields.Date.context_today(self), self.env.company)
+        for partner in self:
+            partner.dms_agreement_count = counts.get(partner._origin, 0)
+            partner.dms_agreement_id = active[partner]
+
+    @api.depends("dms_credit_entry_ids.points")
+    @api.depends_context("company")
+    def _compute_credit_points(self):
+        points = self._get_credit_points()
+        for partner in self:
+            partner.credit_points = points.get(partner._origin.id, 0)
+
+    @api.depends_context("company")
+    def _compute_dms_currency_id(self):
+        self.dms_currency_id = self.env.company.currency_id
+
+    @api.depends_context("company")
+    def _compute_dms_exposure(self):
+        company = self.env.company
+        today = fields.Date.context_today(self)
+        members = self.filtered("channel_role")._origin
+        debts = members._get_dms_debts(company)
+        limits = members._get_dms_credit_limits(today, company)
+        oldest_due = members._get_dms_oldest_due(company)
+        for partner in self:
+            debt = debts.get(partner._origin.id)
+            partner.dms_exposure = debt["unpaid"] + debt["open_orders"] if debt else 0.0
+            partner.dms_credit_limit = limits.get(partner._origin.id, 0.0)
+            due = oldest_due.get(partner._origin.id)
+            partner.dms_overdue_days = max((today - due).days, 0) if due else 0
+
+    def _compute_dms_held_order_count(self):
+        counts = dict(
+            self.env["sale.order"]._read_group(
+                [
+                    ("dms_distributor_id", "in", self.ids),
+                    ("dms_state", "in", ("held", "refused")),
+                    ("state", "in", ("draft", "sent")),
+                ],
+                ["dms_distributor_id"],
+                ["__count"],
+            )
+        )
+        for partner in self:
+            partner.dms_held_order_count = counts.get(partner._origin, 0)
+
+    @api.constrains("upstream_id")
+    def _check_upstream(self):
+        for partner in self.filtered("upstream_id"):
+            if partner._has_cycle("upstream_id"):
+                raise ValidationError(
+                    self.env._(
+                        "%(partner)s can't be supplied by %(upstream)s: following who supplies whom leads back to"
+                        " %(partner)s. Choose another supplier.",
+                        partner=partner.display_name,
+                        upstream=partner.upstream_id.display_name,
+                    )
+                )
+            if partner.upstream_id.channel_role != "distributor":
+                raise ValidationError(
+                    self.env._(
+                        "%(partner)s can only be supplied by a distributor, and %(upstream)s is none. Give it the"
+                        " channel role Distributor first, or choose another supplier.",
+                        partner=partner.display_name,
+                        upstream=partner.upstream_id.display_name,
+                    )
+                )
+
+    @api.constrains("channel_role", "parent_id", "is_company")
+    def _check_channel_role(self):
+        for partner in self.filtered("channel_role"):
+            if partner.commercial_partner_id != partner:
+                raise ValidationError(
+                    self.env._(
+                        "%(partner)s is a contact of %(company)s and can't have a channel role of its own."
+                        " Set the role on %(company)s.",
+                        partner=partner.name or partner.display_name,
+                        company=partner.commercial_partner_id.display_name,
+                    )
+                )
+
+    @api.model
+    def _commercial_fields(self):
+        return [*super()._commercial_fields(), "upstream_id"]
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        # Partnership sets a grade's price list when a grade is written; a new member has it from the start.
+        grades = self.env["res.partner.grade"].browse(
+            {vals["grade_id"] for vals in vals_list if vals.get("grade_id")}
+        )
+        pricelists = {
+            grade.id: grade.default_pricelist_id.id for grade in grades if grade.default_pricelist_id
+        }
+        for vals in vals_list:
+            pricelist = vals.get("channel_role") and pricelists.get(vals.get("grade_id"))
+            if pricelist and not (
+                vals.get("specific_property_product_pricelist") or vals.get("property_product_pricelist")
+            ):
+                vals["specific_property_product_pricelist"] = pricelist
+        return super().create(vals_list)
+
+    def action_view_dms_agreements(self):
+        self.ensure_one()
+        return {
+            **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_agreement_action"),
+            "domain": [("partner_id", "=", self.id)],
+            "context": {"default_partner_id": self.id},
+        }
+
+    def action_view_dms_credit_entries(self):
+        self.ensure_one()
+        return {
+            **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_credit_entry_action"),
+            "domain": [("partner_id", "=", self.id)],
+            "context": {"default_partner_id": self.id},
+        }
+
+    def action_view_dms_held_orders(self):
+        self.ensure_one()
+        return {
+            **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.sale_order_action_held"),
+            "domain": [("dms_distributor_id", "=", self.id), ("dms_state", "in", ("held", "refused"))],
+        }
+
+    def action_view_downstream(self):
+        self.ensure_one()
+        return {
+            **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.res_partner_action_outlet"),
+            "domain": [("upstream_id", "=", self.id)],
+            "context": {
+                "default_upstream_id": self.id,
+                "default_channel_role": "outlet",
+                "default_is_company": True,
+            },
+        }
+
+    def _get_distributor(self):
+        """The distributor that this partner is, or the nearest one that supplies it; else an empty partner."""
+        partner = self.commercial_partner_id
+        seen = set()
+        while partner and partner.channel_role != "distributor" and partner.id not in seen:
+            seen.add(partner.id)
+            partner = partner.upstream_id
+        return partner if partner.channel_role == "distributor" else self.browse()
+
+    def _get_credit_points(self, date=None, company=None):
+        """Points of each partner at the end of ``date`` (default: all entries) in ``company`` (default: current).
+
+        :return: ``{partner id: points}``, with every partner of ``self``
+        :rtype: dict[int, int]
+        """
+        domain = [
+            ("partner_id", "in", self.ids),
+            ("company_id", "=", (company or self.env.company).id),
+        ]
+        if date:
+            domain.append(("date", "<=", date))
+        groups = self.env["dms.credit.entry"].sudo()._read_group(domain, ["partner_id"], ["points:sum"])
+        return dict.fromkeys(self.ids, 0) | {partner.id: points for partner, points in groups}
+
+    def _get_dms_credit_limits(self, date, company):
+        """Credit limit from the agreement that is active on ``date``, in the company's currency; 0.0 means none."""
+        agreements = self.env["dms.agreement"]._get_active(self, date, company)
+        return {
+            partner.id: agreement.currency_id._convert(
+                agreement.credit_limit, company.currency_id, company, date
+            )
+            for partner, agreement in agreements.items()
+        }
+
+    def _get_dms_debts(self, company, excluded_orders=None):
+        """What each partner owes ``company`` or is about to, in the company's currency.
+
+        :param excluded_orders: confirmed orders to leave out
+        :return: ``{partner id: {"unpaid": receivable balance, "open_orders": confirmed and not invoiced}}``, with every
+            partner of ``self``
+        :rtype: dict[int, dict[str, float]]
+        """
+        unpaid = {
+            partner.id: residual
+            for partner, residual in self.env["account.move.line"]
+            .sudo()
+            ._read_group(self._get_dms_receivable_domain(company), ["partner_id"], ["amount_residual:sum"])
+        }
+        open_orders = self.env["sale.order"]._get_dms_open_amounts(self, company, excluded_orders)
+        return {
+            id_: {"unpaid": unpaid.get(id_, 0.0), "open_orders": open_orders.get(id_, 0.0)}
+            for id_ in self.ids
+        }
+
+    def _get_dms_oldest_due(self, company):
+        """Earliest due date of what each partner has not paid ``company``; partners who owe nothing are left out.
+
+        :rtype: dict[int, datetime.date]
+        """
+        domain = [
+            *self._get_dms_receivable_domain(company),
+            ("amount_residual", ">", 0),
+            ("date_maturity", "!=", False),
+        ]
+        groups = (
+            self.env["account.move.line"].sudo()._read_group(domain, ["partner_id"], ["date_maturity:min"])
+        )
+        return {partner.id: due for partner, due in groups}
+
+    def _get_dms_receivable_domain(self, company):
+        return [
+            ("partner_id", "in", self.ids),
+            ("company_id", "=", company.id),
+            ("parent_state", "=", "posted"),
+            ("account_id.account_type", "=", "asset_receivable"),
+            ("reconciled", "=", False),
+        ]

@@ -1,0 +1,458 @@
+from markupsafe import Markup
+
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.tools import SQL
+from odoo.tools.sql import column_exists, create_column
+
+from ..tools import guard
+
+# Written by the order rules and by a release only, on no other path.
+DECISION_FIELDS = {
+    "dms_check_ids",
+    "dms_content",
+    "dms_decided_on",
+    "dms_release_reason",
+    "dms_released_by",
+    "dms_state",
+}
+CLEARED_STATES = ("approved", "released")
+
+
+class SaleOrder(models.Model):
+    _inherit = "sale.order"
+
+    dms_distributor_id = fields.Many2one(
+        "res.partner",
+        string="Distributor",
+        compute="_compute_dms_distributor_id",
+        store=True,
+        index="btree_not_null",
+        ondelete="restrict",
+    )
+    dms_state = fields.Selection(
+        [
+            ("approved", "Approved by the rules"),
+            ("held", "Held"),
+            ("refused", "Refused"),
+            ("released", "Released"),
+        ],
+        string="Order Check",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+        tracking=True,
+    )
+    dms_check_ids = fields.One2many(
+        "dms.order.check",
+        "order_id",
+        string="Checks",
+        domain=[("superseded", "=", False)],
+        readonly=True,
+        copy=False,
+    )
+    dms_reason = fields.Text(
+        string="Reasons",
+        compute="_compute_dms_reason",
+        compute_sudo=True,
+        help="Why the order is held or refused.",
+    )
+    dms_decided_on = fields.Datetime(string="Checked On", readonly=True, copy=False)
+    dms_released_by = fields.Many2one("res.users", string="Released By", readonly=True, copy=False)
+    dms_release_reason = fields.Text(string="Reason of the Release", readonly=True, copy=False)
+    dms_content = fields.Json(
+        readonly=True, copy=False, help="What the decision was about: another content needs another decision."
+    )
+
+    def _auto_init(self):
+        # No partner has a channel role when the module is installed: spare the computation for every order.
+        if not column_exists(self.env.cr, "sale_order", "dms_distributor_id"):
+            create_column(self.env.cr, "sale_order", "dms_distributor_id", "int4")
+        return super()._auto_init()
+
+    @api.depends("partner_id.commercial_partner_id.channel_role")
+    def _compute_dms_distributor_id(self):
+        for order in self:
+            partner = order.partner_id.commercial_partner_id
+            order.dms_distributor_id = partner if partner.channel_role == "distributor" else False
+
+    @api.depends("dms_check_ids.message", "dms_check_ids.outcome")
+    def _compute_dms_reason(self):
+        for order in self:
+            failed = order.dms_check_ids.filtered(lambda check: check.outcome != "pass")
+            order.dms_reason = "\n".join(failed.mapped("message"))
+
+    @api.constrains("state")
+    def _check_dms_cleared(self):
+        for order in self:
+            if order.state == "sale" and order._is_dms_order() and not order._is_dms_cleared():
+                raise ValidationError(
+                    self.env._(
+                        "Order %(order)s of %(partner)s has not been approved and can't become a sales order."
+                        " Create it as a quotation and confirm it: the order rules then approve or hold it.",
+                        order=order.name,
+                        partner=order.partner_id.display_name,
+                    )
+                )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            self._check_dms_guarded({name for name, value in vals.items() if value})
+        return super().create(vals_list)
+
+    def write(self, vals):
+        self._check_dms_guarded(vals.keys())
+        if "order_line" in vals and not guard.is_marked(self, guard.BATCH):
+            result = super(SaleOrder, guard.mark(self, guard.BATCH)).write(vals)
+        else:
+            result = super().write(vals)
+        if vals.get("state") == "draft":
+            self._dms_reset()
+        elif {"company_id", "currency_id", "order_line", "partner_id", "pricelist_id"} & vals.keys():
+            self._dms_touch()
+        return result
+
+    def _check_dms_guarded(self, names):
+        if DECISION_FIELDS & names and not guard.is_marked(self):
+            raise UserError(
+                self.env._(
+                    "The order check is filled in by the order rules and by a release, and by nothing else."
+                )
+            )
+
+    def action_confirm(self):
+        """Confirm what the order rules approve. An order that they hold or refuse stays a quotation, with the reasons."""
+        waiting = self.filtered(lambda order: order.state in ("draft", "sent") and order._is_dms_order())
+        if not waiting:
+            return super().action_confirm()
+        waiting.check_access("write")
+        stopped = waiting - waiting._dms_decide()
+        if stopped == self:
+            return True
+        return super(SaleOrder, self - stopped).action_confirm()
+
+    def action_dms_check(self):
+        """Say what the rules think of a quotation, without confirming it."""
+        self.check_access("write")
+        self.filtered(lambda order: order.state in ("draft", "sent") and order._is_dms_order())._dms_decide(
+            notify=False
+        )
+        return True
+
+    def action_dms_release(self):
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Release Held Orders"),
+            "res_model": "dms.order.release",
+            "view_mode": "form",
+            "target": "new",
+            "context": {"default_order_ids": self.ids},
+        }
+
+    def _is_dms_order(self):
+        """Whether the order rules apply: the customer is a member of the channel."""
+        self.ensure_one()
+        return bool(self.sudo().partner_id.commercial_partner_id.channel_role)
+
+    def _is_dms_cleared(self):
+        self.ensure_one()
+        order_sudo = self.sudo()
+        return (
+            order_sudo.dms_state in CLEARED_STATES and order_sudo.dms_content == order_sudo._get_dms_content()
+        )
+
+    def _get_dms_date(self):
+        """The day whose agreements and rates count: today for a quotation, the order date afterwards."""
+        self.ensure_one()
+        if self.state == "sale":
+            return fields.Datetime.context_timestamp(self, self.date_order).date()
+        return fields.Date.context_today(self)
+
+    def _get_dms_lines(self):
+        """Lines of goods that were ordered: no notes, down payments, delivery costs or rewards of a promotion."""
+        return self.order_line.filtered(
+            lambda line: (
+                line.product_id
+                and not line.display_type
+                and not line.is_downpayment
+                and not line.is_delivery
+                and not line.is_reward_line
+                and line.product_uom_qty
+            )
+        )
+
+    def _get_dms_content(self):
+        """What a decision is about, as JSON: the customer, and product, quantity and amount of each line."""
+        self.ensure_one()
+        return {
+            "partner": self.partner_id.commercial_partner_id.id,
+            "company": self.company_id.id,
+            "currency": self.currency_id.id,
+            "lines": {
+                str(line.id): [
+                    line.product_id.id,
+                    line.product_uom_id.id,
+                    round(line.product_uom_qty, 6),
+                    round(line.price_total, 6),
+                ]
+                for line in self._get_dms_lines()
+            },
+        }
+
+    def _get_dms_company_amount(self):
+        """Total in the company's currency, at the rate of the order's day."""
+        self.ensure_one()
+        return self.currency_id._convert(
+            self.amount_total, self.company_id.currency_id, self.company_id, self._get_dms_date()
+        )
+
+    def _get_dms_amounts(self, company):
+        """What each order still adds to the exposure, in the company's currency: its total less posted invoices.
+
+        :rtype: dict[int, float]
+        """
+        invoiced = {}
+        if confirmed := self.filtered(lambda order: order.state == "sale"):
+            invoiced = {
+                order_id: amount
+                for _partner, order_id, amount, _total in self._query_dms_amounts(
+                    SQL("sale_order.id IN %s", tuple(confirmed.ids))
+                )
+            }
+        return {
+            order.id: max(order._get_dms_company_amount() - invoiced.get(order.id, 0.0), 0.0)
+            for order in self
+        }
+
+    @api.model
+    def _get_dms_open_amounts(self, partners, company, excluded_orders=None):
+        """Confirmed and not invoiced amounts in the company's currency, per commercial partner.
+
+        :rtype: dict[int, float]
+        """
+        if not partners:
+            return {}
+        where = SQL(
+            "sale_order.state = 'sale' AND sale_order.company_id = %s AND partner.commercial_partner_id IN %s",
+            company.id,
+            tuple(partners.ids),
+        )
+        if excluded_orders:
+            where = SQL("%s AND sale_order.id NOT IN %s", where, tuple(excluded_orders.ids))
+        amounts = {}
+        for partner_id, _order_id, invoiced, total in self._query_dms_amounts(where):
+            amounts[partner_id] = amounts.get(partner_id, 0.0) + max(total - invoiced, 0.0)
+        return amounts
+
+    @api.model
+    def _query_dms_amounts(self, where):
+        """Rows (commercial partner, order, posted invoices, order total) in the company's currency, each document at
+        its own rate. Credit notes don't reopen an order, so that returned goods don't count as still to come."""
+        self.env["sale.order"].flush_model(
+            ["amount_total", "company_id", "currency_rate", "partner_id", "state"]
+        )
+        self.env["sale.order.line"].flush_model(["invoice_lines", "order_id"])
+        self.env["account.move"].flush_model(["invoice_currency_rate", "move_type", "state"])
+        self.env["account.move.line"].flush_model(["move_id", "price_total"])
+        self.env["res.partner"].flush_model(["commercial_partner_id"])
+        return self.env.execute_query(
+            SQL(
+                """
+                SELECT partner.commercial_partner_id,
+                       sale_order.id,
+                       COALESCE(SUM(item.price_total / COALESCE(NULLIF(move.invoice_currency_rate, 0), 1))
+                                FILTER (WHERE move.id IS NOT NULL), 0),
+                       sale_order.amount_total / COALESCE(NULLIF(sale_order.currency_rate, 0), 1)
+                  FROM sale_order
+                  JOIN res_partner partner ON partner.id = sale_order.partner_id
+             LEFT JOIN sale_order_line line ON line.order_id = sale_order.id
+             LEFT JOIN sale_order_line_invoice_rel rel ON rel.order_line_id = line.id
+             LEFT JOIN account_move_line item ON item.id = rel.invoice_line_id
+             LEFT JOIN account_move move ON move.id = item.move_id
+                       AND move.state = 'posted' AND move.move_type = 'out_invoice'
+                 WHERE %s
+              GROUP BY partner.commercial_partner_id, sale_order.id
+                """,
+                where,
+            )
+        )
+
+    # Promotions of the channel
+
+    def _get_program_domain(self):
+        return [
+            *super()._get_program_domain(),
+            *self.env["loyalty.program"]._get_dms_eligibility_domain(self.partner_id),
+        ]
+
+    def _get_trigger_domain(self):
+        return [
+            *super()._get_trigger_domain(),
+            *self.env["loyalty.program"]._get_dms_eligibility_domain(self.partner_id, "program_id."),
+        ]
+
+    # What the rules decide
+
+    def _dms_decide(self, notify=True):
+        """Apply the order rules and keep what each of them said.
+
+        A release stands as long as the order stays as it was released.
+
+        :param bool notify: tell the reasons in the chatter
+        :return: the orders that may be confirmed
+        """
+        cleared = self.filtered(lambda order: order.dms_state == "released" and order._is_dms_cleared())
+        for company, orders in (self - cleared).grouped("company_id").items():
+            for order in orders.filtered(lambda order: order.order_line.filtered("is_reward_line")):
+                # Rewards that no longer hold must not make the amount look smaller than it will be.
+                order._update_programs_and_rewards()
+            # Rules, agreements and receivables are beyond the rights of many who may confirm an order.
+            orders_sudo = orders.sudo().with_company(company)
+            outcomes = orders_sudo.env["dms.order.rule"]._evaluate(orders_sudo)
+            orders_sudo._dms_keep(outcomes)
+            for order_sudo in orders_sudo:
+                if order_sudo.dms_state in CLEARED_STATES:
+                    cleared |= order_sudo.with_env(self.env)
+                elif notify:
+                    order_sudo._dms_notify_stopped()
+        return cleared
+
+    def _dms_keep(self, outcomes):
+        """Store checks and decisions (as superuser, from :meth:`_dms_decide`)."""
+        self._dms_supersede()
+        self.env["dms.order.check"].create([vals for checks in outcomes.values() for vals in checks])
+        now = fields.Datetime.now()
+        for order, checks in outcomes.items():
+            found = {vals["outcome"] for vals in checks}
+            state = "refused" if "refuse" in found else "held" if "hold" in found else "approved"
+            guard.mark(order).write(
+                {
+                    "dms_state": state,
+                    "dms_decided_on": now,
+                    "dms_content": order._get_dms_content(),
+                    "dms_released_by": False,
+                    "dms_release_reason": False,
+                }
+            )
+
+    def _dms_supersede(self):
+        self.env["dms.order.check"].search([("order_id", "in", self.ids), ("superseded", "=", False)]).write(
+            {"superseded": True}
+        )
+        self.invalidate_recordset(["dms_check_ids", "dms_reason"])
+
+    def _dms_notify_stopped(self):
+        self.ensure_one()
+        if self.dms_state == "refused":
+            title = self.env._("Refused by the order rules:")
+        else:
+            title = self.env._("Held by the order rules, waiting for a release:")
+        reasons = Markup().join(Markup("<li>%s</li>") % reason for reason in self.dms_reason.split("\n"))
+        self.message_post(
+            body=Markup("<p>%s</p><ul>%s</ul>") % (title, reasons), subtype_xmlid="mail.mt_note"
+        )
+
+    def _dms_reset(self):
+        """Forget a decision that is no longer about this order; what the rules had said stays in its history."""
+        decided_sudo = self.sudo().filtered("dms_state")
+        if decided_sudo:
+            decided_sudo._dms_supersede()
+            guard.mark(decided_sudo).write(dict.fromkeys(DECISION_FIELDS - {"dms_check_ids"}, False))
+
+    def _dms_touch(self):
+        """After a change: a quotation needs a new decision, a confirmed order must still satisfy the rules."""
+        changed = self.filtered(
+            lambda order: (
+                order.sudo().dms_state and order.sudo().dms_content != order.sudo()._get_dms_content()
+            )
+        )
+        changed.filtered(lambda order: order.state in ("draft", "sent"))._dms_reset()
+        for order in changed.filtered(lambda order: order.state == "sale"):
+            order._dms_recheck()
+
+    def _dms_recheck(self):
+        self.ensure_one()
+        order_sudo = self.sudo().with_company(self.company_id)
+        content = order_sudo._get_dms_content()
+        checks = (
+            order_sudo.env["dms.order.rule"]._evaluate(order_sudo)[order_sudo] if self._is_dms_order() else []
+        )
+        failed = [vals["message"] for vals in checks if vals["outcome"] != "pass"]
+        # What only takes something away can't break a rule that the order did not break before.
+        if failed and not self._is_dms_less(order_sudo.dms_content, content):
+            raise UserError(
+                self.env._(
+                    "Order %(order)s is confirmed and can't take this change. %(reasons)s Put what you add on a new"
+                    " quotation, which can be held and released.",
+                    order=self.name,
+                    reasons=" ".join(failed),
+                )
+            )
+        order_sudo._dms_supersede()
+        order_sudo.env["dms.order.check"].create(checks)
+        guard.mark(order_sudo).write({"dms_content": content, "dms_decided_on": fields.Datetime.now()})
+
+    @api.model
+    def _is_dms_less(self, old, new):
+        """Whether every line of ``new`` was there before, with the same product and no less of quantity and amount."""
+        if any(old[name] != new[name] for name in ("partner", "company", "currency")):
+            return False
+        for line_id, (product, unit, quantity, amount) in new["lines"].items():
+            before = old["lines"].get(line_id)
+            if not before or before[:2] != [product, unit] or quantity > before[2] or amount > before[3]:
+                return False
+        return True
+
+    def _dms_release(self, reason):
+        """Release held orders and confirm them. The rules are applied once more: what they say now counts.
+
+        :param str reason: why the rules are overridden, kept on the order
+        :raises UserError: for an order that is not held, or without a reason
+        :raises AccessError: for a user outside the group that the rule names
+        """
+        if not (reason or "").strip():
+            raise UserError(self.env._("Say why the order is released."))
+        self.check_access("write")
+        for order in self:
+            if order.dms_state != "held" or order.state not in ("draft", "sent"):
+                raise UserError(
+                    self.env._("Order %s is not held, so there is nothing to release.", order.name)
+                )
+        passed = self._dms_decide(notify=False)
+        for order in self - passed:
+            order._check_dms_release()
+            guard.mark(order.sudo()).write(
+                {
+                    "dms_state": "released",
+                    "dms_released_by": self.env.uid,
+                    "dms_release_reason": reason.strip(),
+                }
+            )
+            order.message_post(
+                body=self.env._(
+                    "Released by %(user)s: %(reason)s", user=self.env.user.name, reason=reason.strip()
+                ),
+                subtype_xmlid="mail.mt_note",
+            )
+        return self.action_confirm()
+
+    def _check_dms_release(self):
+        self.ensure_one()
+        if self.dms_state == "refused":
+            raise UserError(
+                self.env._(
+                    "Order %(order)s is refused and can't be released: %(reasons)s Change the order instead.",
+                    order=self.name,
+                    reasons=self.dms_reason,
+                )
+            )
+        groups = self.sudo().dms_check_ids.filtered(lambda check: check.outcome == "hold").rule_id.group_id
+        if missing := groups - self.env.user.all_group_ids:
+            raise AccessError(
+                self.env._(
+                    "Order %(order)s can only be released by a member of: %(groups)s.",
+                    order=self.name,
+                    groups=", ".join(missing.mapped("full_name")),
+                )
+            )
