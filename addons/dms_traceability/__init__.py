@@ -1,2 +1,1 @@
-from . import controllers, models, wizard
-from .hooks import uninstall_hook
+from . import controllers, models

@@ -1,8 +1,14 @@
 from . import (
     dms_agreement,
     dms_agreement_line,
+    dms_channel_move,
+    dms_channel_position,
     dms_credit_entry,
     dms_credit_rule,
+    dms_feed,
+    dms_feed_line,
+    dms_feed_mapping,
+    dms_history_loader,
     dms_order_check,
     dms_order_rule,
     dms_territory,
@@ -10,4 +16,6 @@ from . import (
     res_partner,
     sale_order,
     sale_order_line,
+    stock_move,
+    stock_picking,
 )

@@ -1,5 +1,5 @@
 from odoo import api, fields, models
-from odoo.exceptions import ValidationError
+from odoo.exceptions import UserError, ValidationError
 from odoo.tools.sql import column_exists, create_column
 
 
@@ -223,6 +223,18 @@ class ResPartner(models.Model):
             ):
                 vals["specific_property_product_pricelist"] = pricelist
         return super().create(vals_list)
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_channel_moves(self):
+        moves = self.env["dms.channel.move"].sudo()
+        used = moves.search(["|", ("partner_id", "in", self.ids), ("outlet_id", "in", self.ids)], limit=1)
+        if used:
+            raise UserError(
+                self.env._(
+                    "%(partner)s is part of the channel stock's history and can't be deleted. Archive it instead.",
+                    partner=(used.outlet_id & self or used.partner_id).display_name,
+                )
+            )
 
     def action_view_dms_agreements(self):
         self.ensure_one()

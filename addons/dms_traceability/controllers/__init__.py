@@ -1,1 +1,0 @@
-from . import code_file, code_page

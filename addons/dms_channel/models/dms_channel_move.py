@@ -1,0 +1,258 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import SQL
+
+from .bulk_many2one import BulkMany2one
+
+#: Columns that a source query of :meth:`DmsChannelMove._append` answers, in this order.
+MOVE_COLUMNS = (
+    "kind",
+    "company_id",
+    "partner_id",
+    "outlet_id",
+    "product_id",
+    "lot_id",
+    "date",
+    "quantity",
+    "price_unit",
+    "currency_id",
+    "amount",
+    "feed_line_id",
+    "stock_move_id",
+    "reversed_move_id",
+    "origin",
+)
+MOVE_KINDS = [
+    ("sell_in", "Sell-in"),
+    ("sell_out", "Sell-out"),
+    ("return", "Customer Return"),
+    ("transfer", "Transfer"),
+    ("count", "Count Difference"),
+]
+
+
+class DmsChannelMove(models.Model):
+    """The append-only ledger of channel stock: what came to a distributor and what left it.
+
+    ``quantity`` is signed, in the product's unit: goods that come count up, goods that leave count down. A move is
+    never changed or deleted: a correction is an opposite move of the same kind and date. Whoever adds moves does so
+    through :meth:`_append` (set-based) or ``create``; both keep ``dms.channel.position`` in the same transaction.
+    """
+
+    _name = "dms.channel.move"
+    _description = "Channel Stock Move"
+    _order = "date desc, id desc"
+    # who and when are said by posted_by_id and posted_on; nobody ever writes
+    _log_access = False
+
+    kind = fields.Selection(selection=MOVE_KINDS, required=True, readonly=True)
+    company_id = BulkMany2one(
+        comodel_name="res.company",
+        required=True,
+        readonly=True,
+        default=lambda self: self.env.company,
+    )
+    company_currency_id = fields.Many2one(related="company_id.currency_id", string="Company Currency")
+    partner_id = BulkMany2one(
+        comodel_name="res.partner",
+        string="Distributor",
+        required=True,
+        readonly=True,
+        domain=[("channel_role", "=", "distributor")],
+    )
+    outlet_id = BulkMany2one(
+        comodel_name="res.partner",
+        string="Outlet",
+        readonly=True,
+        index="btree_not_null",
+        help="The shop that bought or brought back the goods, where it is known.",
+    )
+    territory_id = fields.Many2one(related="partner_id.territory_id", string="Territory")
+    product_id = BulkMany2one(
+        comodel_name="product.product",
+        required=True,
+        readonly=True,
+        domain=[("type", "=", "consu")],
+    )
+    categ_id = fields.Many2one(related="product_id.categ_id", string="Product Category")
+    uom_id = fields.Many2one(related="product_id.uom_id", string="Unit")
+    lot_id = fields.Many2one(
+        comodel_name="stock.lot",
+        string="Batch",
+        readonly=True,
+        index="btree_not_null",
+    )
+    date = fields.Date(required=True, readonly=True, default=fields.Date.context_today)
+    quantity = fields.Float(
+        digits="Product Unit",
+        required=True,
+        readonly=True,
+        help="In the product's unit: positive for goods that came to the distributor, negative for goods that left.",
+    )
+    price_unit = fields.Float(string="Unit Price", digits="Product Price", readonly=True)
+    currency_id = BulkMany2one(
+        comodel_name="res.currency",
+        required=True,
+        readonly=True,
+        default=lambda self: self.env.company.currency_id,
+    )
+    amount = fields.Monetary(
+        string="Value",
+        currency_field="company_currency_id",
+        readonly=True,
+        help="In the company's currency, converted on the move's date; signed as the quantity.",
+    )
+    feed_line_id = BulkMany2one(
+        comodel_name="dms.feed.line",
+        string="Feed Line",
+        readonly=True,
+        index="btree_not_null",
+    )
+    stock_move_id = fields.Many2one(
+        comodel_name="stock.move",
+        string="Stock Move",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="restrict",
+    )
+    reversed_move_id = fields.Many2one(
+        comodel_name="dms.channel.move",
+        string="Reversal of",
+        readonly=True,
+        ondelete="restrict",
+    )
+    origin = fields.Char(readonly=True)
+    posted_by_id = BulkMany2one(
+        comodel_name="res.users",
+        string="Posted By",
+        readonly=True,
+        default=lambda self: self.env.uid,
+    )
+    posted_on = fields.Datetime(readonly=True, default=fields.Datetime.now)
+
+    _reversed_once = models.UniqueIndex(
+        "(reversed_move_id) WHERE reversed_move_id IS NOT NULL",
+        "This move is already reversed.",
+    )
+    _series_idx = models.Index("(partner_id, product_id, date)")
+
+    @api.depends("kind", "product_id", "quantity")
+    def _compute_display_name(self):
+        kinds = dict(self._fields["kind"]._description_selection(self.env))
+        for move in self:
+            move.display_name = (
+                f"{kinds.get(move.kind, '')} {move.product_id.display_name or ''}: {move.quantity:g}"
+            )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        moves = super().create(vals_list)
+        moves.flush_recordset()
+        columns = SQL(", ").join(map(SQL.identifier, MOVE_COLUMNS))
+        added = SQL("SELECT %s FROM dms_channel_move WHERE id = ANY(%s)", columns, moves.ids)
+        self.env.execute_query(self.env["dms.channel.position"]._get_upsert_sql(added))
+        self.env["dms.channel.position"].invalidate_model()
+        return moves
+
+    def write(self, vals):
+        raise UserError(
+            self.env._(
+                "Channel stock moves are never changed. Reverse the move and enter the right one; "
+                "for goods on a delivery, use the delivery's return."
+            )
+        )
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_append_only(self):
+        raise UserError(self.env._("Channel stock moves are never deleted. Reverse the move instead."))
+
+    def action_reverse(self):
+        self.check_access("read")
+        if not self.env.user.has_group("dms_channel.dms_channel_group_manager"):
+            raise UserError(self.env._("Only a channel manager may reverse channel stock moves."))
+        self._reverse()
+        return {"type": "ir.actions.client", "tag": "soft_reload"}
+
+    @api.model
+    def _lock_partners(self, partner_ids):
+        """Let one transaction at a time change the channel stock of each of these distributors."""
+        if partner_ids:
+            self.env.execute_query(
+                SQL(
+                    "SELECT pg_advisory_xact_lock(hashtext('dms_channel_move'), id) FROM unnest(%s) id ORDER BY id",
+                    sorted(partner_ids),
+                )
+            )
+
+    @api.model
+    def _append(self, source):
+        """Add the moves that the query ``source`` answers and bring the positions up to date, in one statement.
+
+        :param SQL source: answers :data:`MOVE_COLUMNS`, in this order
+        :return: number of moves added, number of positions touched
+        """
+        self.env.flush_all()
+        columns = SQL(", ").join(map(SQL.identifier, MOVE_COLUMNS))
+        upsert = self.env["dms.channel.position"]._get_upsert_sql(SQL("SELECT * FROM added"))
+        [(moves, positions)] = self.env.execute_query(
+            SQL(
+                """
+                WITH added AS (
+                    INSERT INTO dms_channel_move (%(columns)s, posted_by_id, posted_on)
+                    SELECT source.*, %(uid)s, now() AT TIME ZONE 'UTC'
+                      FROM (%(source)s) source
+                    RETURNING %(columns)s
+                ), touched AS (
+                    %(upsert)s
+                )
+                SELECT (SELECT count(*) FROM added), (SELECT count(*) FROM touched)
+                """,
+                columns=columns,
+                uid=self.env.uid,
+                source=source,
+                upsert=upsert,
+            )
+        )
+        self.invalidate_model()
+        self.env["dms.channel.position"].invalidate_model()
+        return moves, positions
+
+    def _reverse(self, origin=None):
+        """Add the opposite of each move, on the same date, so that every past day reads as if it had not been.
+
+        A feed's line is reversed as a whole, what was sold and what was brought back, and can then be sent anew.
+
+        :raises UserError: for a move of a delivery, a reversal, or a move that is already reversed
+        """
+        if self.filtered("stock_move_id"):
+            raise UserError(
+                self.env._(
+                    "Goods on a delivery are corrected by the delivery's return, not by reversing the move."
+                )
+            )
+        if self.filtered("reversed_move_id") or self.search_count(
+            [("reversed_move_id", "in", self.ids)], limit=1
+        ):
+            raise UserError(self.env._("A reversal can't be reversed, nor a move reversed twice."))
+        reported = self.feed_line_id
+        for feed, lines in reported.grouped("feed_id").items():
+            feed._reverse_lines(lines, origin)
+        rest = self.filtered(lambda move: not move.feed_line_id)
+        if rest:
+            partners = rest.partner_id
+            self._lock_partners(partners.ids)
+            self._append(self._get_reversal_sql(SQL("move.id = ANY(%s)", rest.ids), origin))
+            self.env["dms.channel.position"]._refresh_dates(partners)
+
+    @api.model
+    def _get_reversal_sql(self, condition, origin=None):
+        """Answer a source query for :meth:`_append`: the opposites of the moves that fulfil ``condition``."""
+        replaced = {
+            "quantity": SQL("-move.quantity"),
+            "amount": SQL("-move.amount"),
+            "reversed_move_id": SQL("move.id"),
+        }
+        if origin:
+            replaced["origin"] = SQL("%s", origin)
+        columns = SQL(", ").join(replaced.get(name, SQL.identifier("move", name)) for name in MOVE_COLUMNS)
+        return SQL("SELECT %s FROM dms_channel_move move WHERE %s", columns, condition)

@@ -1,0 +1,294 @@
+import logging
+
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+_logger = logging.getLogger(__name__)
+
+
+class DmsChannelPosition(models.Model):
+    """What a distributor has of a product: the sum of its channel moves, kept in the transaction that adds them."""
+
+    _name = "dms.channel.position"
+    _description = "Channel Stock Position"
+    _order = "partner_id, product_id"
+    _rec_name = "product_id"
+    _log_access = False
+
+    company_id = fields.Many2one(comodel_name="res.company", required=True, readonly=True)
+    currency_id = fields.Many2one(related="company_id.currency_id")
+    partner_id = fields.Many2one(
+        comodel_name="res.partner",
+        string="Distributor",
+        required=True,
+        readonly=True,
+    )
+    territory_id = fields.Many2one(related="partner_id.territory_id", string="Territory")
+    product_id = fields.Many2one(comodel_name="product.product", required=True, readonly=True, index=True)
+    categ_id = fields.Many2one(related="product_id.categ_id", string="Product Category")
+    uom_id = fields.Many2one(related="product_id.uom_id", string="Unit")
+    quantity = fields.Float(
+        string="Channel Stock",
+        digits="Product Unit",
+        readonly=True,
+        help="Sum of all moves, goods on their way included.",
+    )
+    in_transit = fields.Float(
+        digits="Product Unit",
+        readonly=True,
+        help="The part of the channel stock that is shipped but not yet signed for.",
+    )
+    price_unit = fields.Float(
+        string="Last Sell-in Price",
+        digits="Product Price",
+        readonly=True,
+        help="In the company's currency; the product's sales price until there is a sell-in.",
+    )
+    value = fields.Monetary(readonly=True, help="Channel stock at the last sell-in price.")
+    last_sell_in = fields.Date(readonly=True)
+    last_sell_out = fields.Date(readonly=True)
+    last_count = fields.Date(readonly=True)
+    difference = fields.Float(
+        digits="Product Unit",
+        readonly=True,
+        help="What the last check found missing in the channel stock compared with the sum of the moves. Never mended by itself.",
+    )
+    transit_difference = fields.Float(
+        string="Difference in Transit",
+        digits="Product Unit",
+        readonly=True,
+        help="What the last check found missing in transit compared with the deliveries not yet signed for.",
+    )
+
+    _position_uniq = models.Constraint(
+        "UNIQUE(company_id, partner_id, product_id)",
+        "A distributor has one position for each product.",
+    )
+
+    @api.depends("partner_id", "product_id")
+    def _compute_display_name(self):
+        for position in self:
+            position.display_name = f"{position.product_id.display_name} · {position.partner_id.display_name}"
+
+    def action_open_moves(self):
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Moves"),
+            "res_model": "dms.channel.move",
+            "view_mode": "list,pivot,graph",
+            "domain": [
+                ("company_id", "=", self.company_id.id),
+                ("partner_id", "=", self.partner_id.id),
+                ("product_id", "=", self.product_id.id),
+            ],
+        }
+
+    @api.model
+    def _get_upsert_sql(self, added):
+        """Answer the statement that adds the moves of the query ``added`` (MOVE_COLUMNS) to their positions.
+
+        Positions are taken in one order by all transactions, so that two of them never wait for each other.
+        """
+        return SQL(
+            """
+            INSERT INTO dms_channel_position AS position
+                   (company_id, partner_id, product_id, quantity, in_transit, difference, transit_difference,
+                    price_unit, value, last_sell_in, last_sell_out, last_count)
+            SELECT delta.company_id, delta.partner_id, delta.product_id, delta.quantity, 0, 0, 0,
+                   COALESCE(delta.price, template.list_price::numeric, 0),
+                   delta.quantity * COALESCE(delta.price, template.list_price::numeric, 0),
+                   delta.last_sell_in, delta.last_sell_out, delta.last_count
+              FROM (
+                    SELECT move.company_id, move.partner_id, move.product_id, SUM(move.quantity) AS quantity,
+                           (array_agg(move.amount / NULLIF(move.quantity, 0) ORDER BY move.date DESC)
+                               FILTER (WHERE move.kind = 'sell_in' AND move.quantity > 0 AND move.amount <> 0))[1] AS price,
+                           MAX(move.date) FILTER (WHERE move.kind = 'sell_in' AND move.quantity > 0) AS last_sell_in,
+                           MAX(move.date) FILTER (WHERE move.kind = 'sell_out' AND move.quantity < 0) AS last_sell_out,
+                           MAX(move.date) FILTER (WHERE move.kind = 'count' AND move.reversed_move_id IS NULL) AS last_count
+                      FROM (%(added)s) move
+                  GROUP BY move.company_id, move.partner_id, move.product_id
+                   ) delta
+              JOIN product_product product ON product.id = delta.product_id
+              JOIN product_template template ON template.id = product.product_tmpl_id
+          ORDER BY delta.company_id, delta.partner_id, delta.product_id
+            ON CONFLICT (company_id, partner_id, product_id) DO UPDATE SET
+                   quantity = position.quantity + EXCLUDED.quantity,
+                   price_unit = CASE WHEN EXCLUDED.last_sell_in IS NULL
+                                     THEN position.price_unit ELSE EXCLUDED.price_unit END,
+                   value = (position.quantity + EXCLUDED.quantity)
+                         * CASE WHEN EXCLUDED.last_sell_in IS NULL
+                                THEN position.price_unit ELSE EXCLUDED.price_unit END,
+                   last_sell_in = GREATEST(position.last_sell_in, EXCLUDED.last_sell_in),
+                   last_sell_out = GREATEST(position.last_sell_out, EXCLUDED.last_sell_out),
+                   last_count = GREATEST(position.last_count, EXCLUDED.last_count)
+            RETURNING 1
+            """,
+            added=added,
+        )
+
+    @api.model
+    def _get_transit_sql(self, condition):
+        """Answer a query (company_id, partner_id, product_id, quantity) of goods shipped and not yet signed for.
+
+        What came back before it was signed for is no longer on its way. ``condition`` is on ``move``.
+        """
+        return SQL(
+            """
+            SELECT move.company_id, move.partner_id, move.product_id, SUM(move.quantity) AS quantity
+              FROM dms_channel_move move
+              JOIN stock_move stock ON stock.id = move.stock_move_id
+         LEFT JOIN stock_move returned ON returned.id = stock.origin_returned_move_id
+              JOIN stock_picking picking
+                ON picking.id = CASE WHEN move.quantity < 0 THEN returned.picking_id ELSE stock.picking_id END
+             WHERE picking.dms_receipt_state = 'in_transit' AND %s
+          GROUP BY move.company_id, move.partner_id, move.product_id
+            """,
+            condition,
+        )
+
+    @api.model
+    def _refresh_in_transit(self, partners, products):
+        """Bring ``in_transit`` of these distributors and products up to date after a delivery, return or receipt."""
+        self.env.flush_all()
+        wanted = SQL("move.partner_id = ANY(%s) AND move.product_id = ANY(%s)", partners.ids, products.ids)
+        self.env.execute_query(
+            SQL(
+                """
+                UPDATE dms_channel_position position
+                   SET in_transit = COALESCE(transit.quantity, 0)
+                  FROM dms_channel_position mine
+             LEFT JOIN (%s) transit USING (company_id, partner_id, product_id)
+                 WHERE mine.id = position.id
+                   AND position.partner_id = ANY(%s) AND position.product_id = ANY(%s)
+                   AND position.in_transit <> COALESCE(transit.quantity, 0)
+                """,
+                self._get_transit_sql(wanted),
+                partners.ids,
+                products.ids,
+            )
+        )
+        self.invalidate_model(["in_transit"])
+
+    @api.model
+    def _refresh_dates(self, partners):
+        """Read the last dates of these distributors' positions anew from the moves that stand, after a reversal."""
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE dms_channel_position position
+                   SET last_sell_in = stands.last_sell_in, last_sell_out = stands.last_sell_out,
+                       last_count = stands.last_count
+                  FROM (
+                        SELECT move.company_id, move.partner_id, move.product_id,
+                               MAX(move.date) FILTER (WHERE %(stands)s AND move.kind = 'sell_in' AND move.quantity > 0) AS last_sell_in,
+                               MAX(move.date) FILTER (WHERE %(stands)s AND move.kind = 'sell_out' AND move.quantity < 0) AS last_sell_out,
+                               MAX(move.date) FILTER (WHERE %(stands)s AND move.kind = 'count') AS last_count
+                          FROM dms_channel_move move
+                     LEFT JOIN dms_channel_move again ON again.reversed_move_id = move.id
+                         WHERE move.partner_id = ANY(%(partners)s)
+                      GROUP BY move.company_id, move.partner_id, move.product_id
+                       ) stands
+                 WHERE stands.company_id = position.company_id AND stands.partner_id = position.partner_id
+                   AND stands.product_id = position.product_id
+                   AND (position.last_sell_in, position.last_sell_out, position.last_count)
+                       IS DISTINCT FROM (stands.last_sell_in, stands.last_sell_out, stands.last_count)
+                """,
+                partners=partners.ids,
+                stands=SQL("move.reversed_move_id IS NULL AND again.id IS NULL"),
+            )
+        )
+        self.invalidate_model(["last_sell_in", "last_sell_out", "last_count"])
+
+    @api.model
+    def _at(self, date, partners=None, products=None, company=None):
+        """Answer {(partner id, product id): quantity} at the end of ``date``, from today's position and the moves since.
+
+        :param date: date or ISO text
+        :param partners: distributors to answer for (all where None)
+        :param products: products to answer for (all where None)
+        :param company: company to answer for (the current one where None)
+        """
+        self.env.flush_all()
+        conditions = [SQL("company_id = %s", (company or self.env.company).id)]
+        if partners is not None:
+            conditions.append(SQL("partner_id = ANY(%s)", partners.ids))
+        if products is not None:
+            conditions.append(SQL("product_id = ANY(%s)", products.ids))
+        where = SQL(" AND ").join(conditions)
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT partner_id, product_id, SUM(quantity) FROM (
+                    SELECT partner_id, product_id, quantity FROM dms_channel_position WHERE %(where)s
+                 UNION ALL
+                    SELECT partner_id, product_id, -quantity FROM dms_channel_move WHERE %(where)s AND date > %(date)s
+                ) parts
+                GROUP BY partner_id, product_id
+                """,
+                where=where,
+                date=fields.Date.to_date(date),
+            )
+        )
+        return {(partner, product): float(quantity) for partner, product, quantity in rows}
+
+    @api.model
+    def _check_consistency(self):
+        """Compare every position with the sum of its moves, and what is in transit with the open deliveries.
+
+        Differences are written to ``difference`` and ``transit_difference``, nothing else is touched; a position that
+        is missing altogether is added with nothing in it, so that its difference can be seen.
+
+        :return: positions that don't add up
+        """
+        self.env.flush_all()
+        self.env.execute_query(
+            SQL(
+                """
+                INSERT INTO dms_channel_position
+                       (company_id, partner_id, product_id, quantity, in_transit, difference, transit_difference,
+                        price_unit, value)
+                SELECT DISTINCT company_id, partner_id, product_id, 0, 0, 0, 0, 0, 0 FROM dms_channel_move
+                ON CONFLICT (company_id, partner_id, product_id) DO NOTHING
+                """
+            )
+        )
+        self.env.execute_query(
+            SQL(
+                """
+                UPDATE dms_channel_position position
+                   SET difference = COALESCE(ledger.quantity, 0) - position.quantity,
+                       transit_difference = COALESCE(transit.quantity, 0) - position.in_transit
+                  FROM dms_channel_position mine
+             LEFT JOIN (SELECT company_id, partner_id, product_id, SUM(quantity) AS quantity
+                          FROM dms_channel_move GROUP BY company_id, partner_id, product_id) ledger
+                 USING (company_id, partner_id, product_id)
+             LEFT JOIN (%s) transit USING (company_id, partner_id, product_id)
+                 WHERE mine.id = position.id
+                   AND (position.difference <> COALESCE(ledger.quantity, 0) - position.quantity
+                     OR position.transit_difference <> COALESCE(transit.quantity, 0) - position.in_transit)
+                """,
+                self._get_transit_sql(SQL("TRUE")),
+            )
+        )
+        self.invalidate_model()
+        return self.search(["|", ("difference", "!=", 0), ("transit_difference", "!=", 0)])
+
+    @api.model
+    def _cron_check_consistency(self):
+        wrong = self._check_consistency()
+        if not wrong:
+            return
+        _logger.warning(
+            "%s channel positions differ from the sum of their moves: %s", len(wrong), wrong.ids[:100]
+        )
+        managers = self.env.ref("dms_channel.dms_channel_group_manager").all_user_ids.partner_id
+        self.env["mail.thread"].message_notify(
+            partner_ids=managers.ids,
+            subject=self.env._("Channel stock does not add up"),
+            body=self.env._(
+                "%(count)s channel positions differ from the sum of their moves. "
+                "Open Channel Data > Positions with the filter Does Not Add Up.",
+                count=len(wrong),
+            ),
+        )

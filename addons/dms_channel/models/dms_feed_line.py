@@ -1,0 +1,270 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import SQL
+
+from .bulk_many2one import BulkMany2one
+
+#: Texts as the sender wrote them; these can be mended on a line that is not released.
+RAW_FIELDS = (
+    "distributor_code",
+    "outlet_code",
+    "product_code",
+    "date_text",
+    "quantity_text",
+    "unit_text",
+    "price_text",
+    "amount_text",
+    "returned_text",
+    "reference",
+)
+ISSUES = [
+    ("cell_too_long", "Text too long"),
+    ("formula", "Formula instead of a value"),
+    ("distributor_missing", "No distributor"),
+    ("distributor_unknown", "Unknown distributor"),
+    ("distributor_ambiguous", "Distributor not clear"),
+    ("distributor_other", "Another distributor's line"),
+    ("outlet_unknown", "Unknown outlet"),
+    ("outlet_other", "Another distributor's outlet"),
+    ("product_missing", "No product code"),
+    ("product_unknown", "Unknown product"),
+    ("product_inactive", "Archived product"),
+    ("product_ambiguous", "Product not clear"),
+    ("date_missing", "No date"),
+    ("date_unreadable", "Unreadable date"),
+    ("date_future", "Date in the future"),
+    ("quantity_missing", "No quantity"),
+    ("quantity_unreadable", "Unreadable quantity"),
+    ("quantity_negative", "Negative quantity"),
+    ("returned_unreadable", "Unreadable returned quantity"),
+    ("returned_negative", "Negative returned quantity"),
+    ("unit_unknown", "Unknown unit"),
+    ("unit_incompatible", "Unit of another measure"),
+    ("price_unreadable", "Unreadable price"),
+    ("price_negative", "Negative price"),
+    ("amount_unreadable", "Unreadable amount"),
+    ("amount_negative", "Negative amount"),
+    ("count_outlet", "Outlet in a stock count"),
+    ("count_twice", "Counted twice on a day"),
+    ("conflict", "Differs from an earlier report"),
+    ("duplicate", "Already reported"),
+]
+
+
+class DmsFeedLine(models.Model):
+    _name = "dms.feed.line"
+    _description = "Feed Line"
+    _order = "feed_id desc, row, id"
+    _rec_name = "row"
+    # a million of these arrive at a time; who mended what is said in the feed's chatter
+    _log_access = False
+
+    feed_id = fields.Many2one(
+        comodel_name="dms.feed", required=True, readonly=True, index=True, ondelete="cascade"
+    )
+    company_id = BulkMany2one(comodel_name="res.company", required=True, readonly=True)
+    kind = fields.Char(readonly=True)
+    row = fields.Integer(readonly=True, aggregator=None, help="Row of the file, as a spreadsheet numbers it.")
+    distributor_code = fields.Char(string="Sent Distributor")
+    outlet_code = fields.Char(string="Sent Outlet")
+    product_code = fields.Char(string="Sent Product")
+    date_text = fields.Char(string="Sent Date")
+    quantity_text = fields.Char(string="Sent Quantity")
+    unit_text = fields.Char(string="Sent Unit")
+    price_text = fields.Char(string="Sent Price")
+    amount_text = fields.Char(string="Sent Amount")
+    returned_text = fields.Char(string="Sent Returned")
+    reference = fields.Char()
+    partner_id = BulkMany2one(comodel_name="res.partner", string="Distributor", readonly=True)
+    outlet_id = BulkMany2one(comodel_name="res.partner", string="Outlet", readonly=True)
+    product_id = BulkMany2one(comodel_name="product.product", readonly=True)
+    date = fields.Date(readonly=True)
+    quantity = fields.Float(
+        digits="Product Unit", readonly=True, help="Sold, or counted, in the product's unit."
+    )
+    returned = fields.Float(
+        digits="Product Unit",
+        readonly=True,
+        help="Brought back by customers, in the product's unit.",
+    )
+    price_unit = fields.Float(
+        string="Unit Price",
+        digits="Product Price",
+        readonly=True,
+        aggregator="avg",
+        help="For one of the product's unit.",
+    )
+    amount = fields.Float(digits="Product Price", readonly=True, help="In the feed's currency.")
+    state = fields.Selection(
+        selection=[
+            ("ok", "Right"),
+            ("error", "To Mend"),
+            ("duplicate", "Duplicate"),
+            ("released", "Released"),
+            ("reversed", "Reversed"),
+        ],
+        required=True,
+        readonly=True,
+        default="error",
+    )
+    issue = fields.Selection(selection=ISSUES, string="Reason", readonly=True)
+    issues = fields.Char(string="All Reasons", readonly=True)
+    duplicate_of_id = fields.Many2one(
+        comodel_name="dms.feed.line",
+        string="Earlier Line",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="set null",
+    )
+    # in sudo: the earlier line may belong to a feed that the sender can't see
+    message = fields.Text(compute="_compute_message", compute_sudo=True)
+
+    _released_uniq = models.UniqueIndex(
+        "(partner_id, product_id, date, company_id, kind, COALESCE(outlet_id, 0), COALESCE(reference, ''),"
+        " quantity, returned, COALESCE(price_unit, 0)) WHERE state = 'released'",
+        "This line was released already.",
+    )
+
+    @api.depends("issues", "duplicate_of_id", *RAW_FIELDS)
+    def _compute_message(self):
+        for line in self:
+            line.message = " ".join(
+                line._get_message(issue) for issue in (line.issues or "").split(",") if issue
+            )
+
+    def write(self, vals):
+        """Mend the texts of lines that are not released; they are checked again at once."""
+        if unknown := set(vals) - set(RAW_FIELDS):
+            raise UserError(
+                self.env._(
+                    "On a feed's line only what was sent can be mended, not %(fields)s.",
+                    fields=", ".join(unknown),
+                )
+            )
+        if self.filtered(lambda line: line.state in ("released", "reversed")):
+            raise UserError(
+                self.env._(
+                    "A released line is part of the channel stock. Reverse the feed, or send the right line anew."
+                )
+            )
+        before = {line: [line[name] or "" for name in vals] for line in self}
+        result = super().write(vals)
+        for feed, lines in self.grouped("feed_id").items():
+            feed._log_mending(list(vals), {line: before[line] for line in lines})
+            if not self.env.context.get("dms_feed_defer_check"):
+                feed._check(lines)
+        return result
+
+    def action_replace(self):
+        """Take each line instead of the earlier one it differs from: that one's moves are reversed."""
+        self.feed_id._check_may_work()
+        if wrong := self.filtered(lambda line: line.issues != "conflict"):
+            raise UserError(
+                self.env._(
+                    "Row %(row)s does not differ from an earlier line, so there is nothing to replace.",
+                    row=wrong[0].row,
+                )
+            )
+        self._replace()
+        return {"type": "ir.actions.client", "tag": "soft_reload"}
+
+    def action_map_codes(self):
+        return self.env["dms.feed.map.codes"]._get_action(self)
+
+    def action_open_earlier(self):
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "dms.feed",
+            "res_id": self.duplicate_of_id.feed_id.id,
+            "view_mode": "form",
+        }
+
+    def _replace(self):
+        """Reverse all released lines of other feeds that report the same thing, then check these lines again."""
+        self.env["dms.channel.move"]._lock_partners(self.partner_id.ids)
+        earlier_sudo = self.sudo()._get_same_reports()
+        for feed, lines in earlier_sudo.grouped("feed_id").items():
+            feed._reverse_lines(
+                lines, self.env._("Replaced by %(feed)s", feed=", ".join(self.feed_id.mapped("name")))
+            )
+        for feed, lines in self.grouped("feed_id").items():
+            feed._check(lines)
+
+    def _get_same_reports(self):
+        """Answer the released lines of other feeds with the same distributor, outlet, product, date and reference."""
+        self.flush_model()
+        ids = []
+        for feed, lines in self.grouped("feed_id").items():
+            query = SQL(
+                """
+                SELECT DISTINCT line.id
+                  FROM dms_feed_line mine
+                  JOIN dms_feed_line line ON line.state = 'released' AND line.feed_id <> mine.feed_id AND %s
+                 WHERE mine.id = ANY(%s)
+                """,
+                feed._get_same_report_sql(),
+                lines.ids,
+            )
+            ids += [line_id for (line_id,) in self.env.execute_query(query)]
+        return self.browse(ids)
+
+    def _get_message(self, issue):
+        """Answer in words what is wrong and how to mend it, in the reader's language."""
+        _ = self.env._
+        earlier = self.duplicate_of_id
+        values = {
+            "distributor": self.distributor_code or "",
+            "outlet": self.outlet_code or "",
+            "product": self.product_code or "",
+            "date": self.date_text or "",
+            "quantity": self.quantity_text or "",
+            "unit": self.unit_text or "",
+            "price": self.price_text or "",
+            "amount": self.amount_text or "",
+            "returned": self.returned_text or "",
+            "sender": self.feed_id.partner_id.display_name or "",
+            "earlier": self._get_earlier_text(earlier),
+            "sold": earlier.quantity,
+            "brought": earlier.returned,
+        }
+        messages = {
+            "cell_too_long": lambda: _("A text of this row is longer than 200 characters; perhaps a quotation mark in the file is never closed. Enter the right text."),
+            "formula": lambda: _("This row holds a formula or a text that begins like one. Enter the value itself."),
+            "distributor_missing": lambda: _("The row does not say which distributor it is about. Enter the distributor's code."),
+            "distributor_unknown": lambda: _('No distributor has the code "%(distributor)s". Correct the code, or give the distributor this reference.', **values),
+            "distributor_ambiguous": lambda: _('Several distributors have the code "%(distributor)s". Give each its own reference.', **values),
+            "distributor_other": lambda: _('%(sender)s sent this file, but the row is about "%(distributor)s". Remove the code, or let that distributor send it.', **values),
+            "outlet_unknown": lambda: _('No outlet has the code "%(outlet)s". Correct the code, or say once which outlet it is (Map Codes).', **values),
+            "outlet_other": lambda: _('The outlet "%(outlet)s" is not supplied by this distributor. Correct the code, or map it to the right outlet.', **values),
+            "product_missing": lambda: _("The row has no product code. Enter it."),
+            "product_unknown": lambda: _('No product has the code or barcode "%(product)s". Correct the code, or say once which product it is (Map Codes).', **values),
+            "product_inactive": lambda: _('The product "%(product)s" is archived. Map the code to its successor, or restore the product.', **values),
+            "product_ambiguous": lambda: _('Several products have the code "%(product)s". Say once which one it is (Map Codes).', **values),
+            "date_missing": lambda: _("The row has no date. Enter it as 2025-12-31."),
+            "date_unreadable": lambda: _('"%(date)s" is no date between 1990 and 2100. Enter it as 2025-12-31.', **values),
+            "date_future": lambda: _('The date "%(date)s" is in the future. Correct it, or check again once the day has come.', **values),
+            "quantity_missing": lambda: _("The row has no quantity. Enter it; 0 is allowed."),
+            "quantity_unreadable": lambda: _('"%(quantity)s" is no number that can be a quantity. Enter it as 1234.5.', **values),
+            "quantity_negative": lambda: _("The quantity is negative. Enter what was sold (or counted) as a positive number, and what was brought back under Returned."),
+            "returned_unreadable": lambda: _('"%(returned)s" is no number that can be a returned quantity. Enter it as 1234.5.', **values),
+            "returned_negative": lambda: _("The returned quantity is negative. Enter it as a positive number."),
+            "unit_unknown": lambda: _('No unit is called "%(unit)s". Correct it, leave it empty for the product\'s own unit, or map it (Map Codes).', **values),
+            "unit_incompatible": lambda: _('The product is not measured in "%(unit)s". Enter a unit of the same kind as the product\'s own.', **values),
+            "price_unreadable": lambda: _('"%(price)s" is no price. Enter it as 1234.50, or leave it empty.', **values),
+            "price_negative": lambda: _("The price is negative. Enter it as a positive number."),
+            "amount_unreadable": lambda: _('"%(amount)s" is no amount. Enter it as 1234.50, or leave it empty.', **values),
+            "amount_negative": lambda: _("The amount is negative though the quantity is not. Enter what was brought back under Returned."),
+            "count_outlet": lambda: _("A stock count is of the distributor's own stock. Leave the outlet empty."),
+            "count_twice": lambda: _("Another row counts this product on the same day. Keep one row for each product and day, with the sum."),
+            "conflict": lambda: _("%(earlier)s already reports %(sold)g sold and %(brought)g returned for the same outlet, product and day. If this row corrects it, press Replace; if it is another sale, give it a reference of its own.", **values),
+            "duplicate": lambda: _("%(earlier)s already says the same. Nothing to do; if it is another sale, give it a reference of its own.", **values),
+        }  # fmt: skip
+        return messages[issue]()
+
+    def _get_earlier_text(self, earlier):
+        if not earlier:
+            return self.env._("An earlier line")
+        if earlier.feed_id == self.feed_id:
+            return self.env._("Row %(row)s", row=earlier.row)
+        return self.env._("Row %(row)s of %(feed)s", row=earlier.row, feed=earlier.feed_id.name)
