@@ -1,0 +1,1 @@
+from . import code_file, code_page

@@ -1,0 +1,10 @@
+from . import (
+    dms_code,
+    dms_code_order,
+    dms_diversion_alert,
+    dms_diversion_case,
+    dms_scan,
+    dms_trace_event,
+    product_template,
+    stock_picking,
+)

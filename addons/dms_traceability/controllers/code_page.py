@@ -1,0 +1,212 @@
+import re
+
+from odoo import http
+from odoo.exceptions import UserError
+from odoo.http import request
+from odoo.tools import format_date, hash_sign, verify_hash_signed
+
+from ..tools import gs1
+
+SCOPE = "dms_traceability.scan"
+BAD_CODES_PER_MINUTE = 30
+PLACES_PER_MINUTE = 20
+RECORDED_PER_MINUTE = 120
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+    "Permissions-Policy": "geolocation=(self)",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src 'self' data:; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+}
+
+
+class CodePage(http.Controller):
+    """What a consumer sees of a code: is it genuine, and where it was meant to be sold. No names, prices or chain."""
+
+    @http.route(
+        "/01/<string:gtin>/21/<string:serial>",
+        type="http",
+        auth="public",
+        methods=["GET"],
+        csrf=False,
+        save_session=False,
+    )
+    def code_page(self, gtin, serial, lang=None, **_query):
+        self._set_lang(lang)
+        return self._answer(gtin, serial)
+
+    @http.route(
+        "/01/<string:gtin>/21/<string:serial>/place",
+        type="http",
+        auth="public",
+        methods=["POST"],
+        # The page is stateless; the signed scan in the form shows that it came from our page.
+        csrf=False,
+        save_session=False,
+    )
+    def code_place(
+        self,
+        gtin,
+        serial,
+        scan=None,
+        region=None,
+        zip=None,
+        latitude=None,
+        longitude=None,
+        lang=None,
+        **_form,
+    ):
+        self._set_lang(lang)
+        place = self._read_place(region, zip, latitude, longitude)
+        return self._answer(gtin, serial, place=place, token=scan)
+
+    def _answer(self, gtin, serial, place=None, token=None):
+        try:
+            gtin, serial = gs1.validate(gtin, serial)
+        except ValueError:
+            return self._render("malformed", 400)
+        Scan = request.env["dms.scan"].sudo()
+        network = Scan._cut_address(request.httprequest.remote_addr)
+        if place is not None and Scan._count_hit(f"place:{network}") > PLACES_PER_MINUTE:
+            return self._render("busy", 429)
+        try:
+            (info,) = request.env["dms.code"].sudo()._resolve([(gtin, serial)])
+        except UserError:
+            return self._render("unavailable", 503)
+        if info is None:
+            hits = Scan._count_hit(f"bad:{network}")
+            if hits > BAD_CODES_PER_MINUTE:
+                return self._render("busy", 429)
+            self._record(Scan, None, gtin, serial, network)
+            return self._render("forged", 404)
+        scan_sudo = self._find_scan(Scan, info, network, token)
+        asked = place is not None
+        if asked and scan_sudo and not scan_sudo.country_id and not scan_sudo.territory_id:
+            scan_sudo._locate(place)
+        return self._render(Scan._judge(info), 200, info=info, scan_sudo=scan_sudo, asked=asked)
+
+    def _find_scan(self, Scan, info, network, token):
+        """The scan that the form belongs to, else this device's scan of the last hour, else a new one."""
+        try:
+            scan_id = token and verify_hash_signed(request.env(su=True), SCOPE, token)
+        except ValueError:
+            scan_id = None
+        device = self._get_device(Scan, network)
+        if scan_id:
+            scan_sudo = Scan.browse(scan_id).exists()
+            if scan_sudo.code_key == info["key"]:
+                return scan_sudo
+        recent_sudo = Scan._find_recent(info["key"], device)
+        if recent_sudo or Scan._count_hit(f"scan:{network}") > RECORDED_PER_MINUTE:
+            return recent_sudo
+        return self._record(Scan, info, info["gtin"], info["serial"], network)
+
+    def _record(self, Scan, info, gtin, serial, network):
+        user = request.env.user
+        kind = "consumer"
+        if user.has_group("dms_traceability.dms_traceability_group_inspector"):
+            kind = "inspector"
+        elif user.partner_id.sudo().commercial_partner_id.channel_role == "outlet":
+            kind = "outlet"
+        return Scan._record(
+            info, gtin, serial, kind=kind, device=self._get_device(Scan, network), address=network
+        )
+
+    def _get_device(self, Scan, network):
+        return Scan._hash_device(network, request.httprequest.user_agent.string)
+
+    def _set_lang(self, lang):
+        if lang and lang in dict(request.env["res.lang"].get_installed()):
+            request.update_context(lang=lang)
+
+    def _read_place(self, region, postcode, latitude, longitude):
+        """Place from the form; what can't be read counts as not given."""
+        try:
+            point = {"latitude": float(latitude), "longitude": float(longitude)}
+        except (TypeError, ValueError):
+            point = {}
+        if point and abs(point["latitude"]) <= 90 and abs(point["longitude"]) <= 180:
+            return point
+        kind, number = (region or "")[:1], (region or "")[1:]
+        place = {}
+        if number.isascii() and number.isdigit() and len(number) < 9:
+            model, field = {"s": ("res.country.state", "state_id"), "c": ("res.country", "country_id")}.get(
+                kind, (None, None)
+            )
+            if model and request.env[model].sudo().browse(int(number)).exists():
+                place[field] = int(number)
+        if place and postcode:
+            place["zip"] = re.sub(r"[^\w -]", "", postcode).strip()[:12]
+        return place
+
+    def _render(self, verdict, status, info=None, scan_sudo=None, asked=False):
+        values = {
+            "verdict": verdict,
+            "lang_code": request.env.lang or "en_US",
+            "page_lang": (request.env.lang or "en_US").replace("_", "-"),
+            "languages": self._get_languages(),
+            "path": request.httprequest.path.removesuffix("/place"),
+        }
+        if info:
+            values |= self._prepare_code_values(info, scan_sudo, asked)
+        response = request.render("dms_traceability.code_page", values, status=status)
+        response.headers.update(HEADERS)
+        return response
+
+    def _get_languages(self):
+        current = request.env.lang or "en_US"
+        return [
+            (code, name.split(" / ")[-1])
+            for code, name in request.env["res.lang"].get_installed()
+            if code != current
+        ][:3]
+
+    def _prepare_code_values(self, info, scan_sudo, asked):
+        order_sudo = info["order"].with_context(lang=request.env.lang)
+        picking_sudo = request.env["stock.picking"].sudo().browse(info["picking_id"] or ())
+        territories_sudo = picking_sudo and picking_sudo._dms_get_authorised_territories(
+            order_sudo.product_id
+        )
+        first = scan_sudo and scan_sudo._get_first_month(info["key"])
+        located = bool(scan_sudo and (scan_sudo.country_id or scan_sudo.territory_id))
+        values = {
+            "product": order_sudo.product_id.with_context(display_default_code=False).display_name,
+            "batch": order_sudo.lot_id.name,
+            "expiry": order_sudo.lot_id.expiration_date
+            and format_date(request.env, order_sudo.lot_id.expiration_date),
+            "is_case": bool(info["level"]),
+            "case_size": order_sudo.case_size,
+            "gtin": info["gtin"],
+            "serial": info["serial"],
+            "areas": territories_sudo and territories_sudo.mapped("name"),
+            "first_month": first and format_date(request.env, first, date_format="MMMM yyyy"),
+            "area": scan_sudo and scan_sudo.area,
+            "located": located,
+            "asked": asked,
+        }
+        if scan_sudo and not located and values["areas"]:
+            values["scan_token"] = hash_sign(request.env(su=True), SCOPE, scan_sudo.id, expiration_hours=1)
+            values["regions"], values["other_countries"] = self._get_regions()
+        return values
+
+    def _get_regions(self):
+        """What the region picker offers: the states of the countries we sell in, then the other countries.
+
+        :return: ``[(country name, [(value, name), ...]), ...]``, ``[(value, name), ...]``
+        """
+        territories_sudo = request.env["dms.territory"].sudo().search([])
+        Country = request.env["res.country"].sudo()
+        countries = (
+            territories_sudo.country_ids | territories_sudo.state_ids.country_id
+            or request.env.company.sudo().country_id
+        )
+        regions = []
+        for country in countries.sorted("name"):
+            states = country.state_ids.sorted("name")
+            options = [(f"s{state.id}", state.name) for state in states] or [(f"c{country.id}", country.name)]
+            regions.append((country.name, options))
+        others = Country.search([("id", "not in", countries.ids)]).sorted("name")
+        return regions, [(f"c{country.id}", country.name) for country in others]

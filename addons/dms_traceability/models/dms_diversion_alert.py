@@ -1,0 +1,167 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import SQL
+
+
+class DmsDiversionAlert(models.Model):
+    _name = "dms.diversion.alert"
+    _description = "Diversion Alert"
+    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _order = "date_last desc, id desc"
+
+    name = fields.Char("Number", readonly=True, copy=False, default=lambda self: self.env._("New"))
+    company_id = fields.Many2one("res.company", required=True, readonly=True, index=True)
+    partner_id = fields.Many2one("res.partner", "Distributor", required=True, readonly=True, index=True)
+    product_id = fields.Many2one("product.product", required=True, readonly=True, index=True)
+    picking_id = fields.Many2one("stock.picking", "Delivery", readonly=True, index="btree_not_null")
+    territory_id = fields.Many2one("dms.territory", "Found In", readonly=True, index="btree_not_null")
+    country_id = fields.Many2one("res.country", "Found In Country", readonly=True)
+    authorised_ids = fields.Many2many("dms.territory", string="Authorised Area", readonly=True)
+    scan_ids = fields.One2many("dms.scan", "alert_id", string="Scans", readonly=True)
+    scan_count = fields.Integer("Number of Scans", readonly=True)
+    code_count = fields.Integer(
+        "Codes", readonly=True, help="Different items found outside the authorised area."
+    )
+    device_count = fields.Integer("Devices", readonly=True, help="Different devices that scanned them.")
+    date_first = fields.Datetime("First Scan", readonly=True)
+    date_last = fields.Datetime("Last Scan", readonly=True, index=True)
+    reason = fields.Text(readonly=True)
+    state = fields.Selection(
+        [("open", "Open"), ("cased", "In a Case"), ("dismissed", "Dismissed")],
+        default="open",
+        required=True,
+        readonly=True,
+        tracking=True,
+        index=True,
+    )
+    case_id = fields.Many2one("dms.diversion.case", "Case", readonly=True, index="btree_not_null")
+    user_id = fields.Many2one("res.users", "Inspector", tracking=True)
+
+    def action_dismiss(self):
+        self.check_access("write")
+        if any(alert.state != "open" for alert in self):
+            raise UserError(
+                self.env._("Only open alerts can be dismissed. An alert in a case is decided by its ruling.")
+            )
+        self.write({"state": "dismissed", "user_id": self.env.uid})
+        return True
+
+    def action_reopen(self):
+        if any(alert.state != "dismissed" for alert in self):
+            raise UserError(self.env._("Only dismissed alerts can be opened again."))
+        self.write({"state": "open"})
+        return True
+
+    def action_open_case(self):
+        """Open one case on the selected alerts: they must be about one distributor."""
+        if any(alert.state != "open" for alert in self):
+            raise UserError(
+                self.env._("Choose open alerts only: the others are dismissed or in a case already.")
+            )
+        if len(self.partner_id) != 1 or len(self.company_id) != 1:
+            raise UserError(
+                self.env._(
+                    "A case is about one distributor, and these alerts are about %s. Open one case for each.",
+                    ", ".join(self.partner_id.mapped("display_name")),
+                )
+            )
+        case = self.env["dms.diversion.case"].create(
+            {
+                "partner_id": self.partner_id.id,
+                "company_id": self.company_id.id,
+                "user_id": self.env.uid,
+                "alert_ids": self.ids,
+            }
+        )
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "dms.diversion.case",
+            "res_id": case.id,
+            "view_mode": "form",
+            "views": [(False, "form")],
+        }
+
+    def action_open_scans(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("dms_traceability.dms_scan_action")
+        action["domain"] = [("alert_id", "in", self.ids)]
+        action["context"] = {}
+        return action
+
+    # --- Raising ----------------------------------------------------------------------------------
+
+    @api.model
+    def _raise(self, scans):
+        """Join each scan outside the authorised area to the open alert on the same delivery, product and place."""
+        for scan in scans:
+            # Two scans of one delivery at once would otherwise open two alerts.
+            self.env.cr.execute(
+                "SELECT pg_advisory_xact_lock(hashtext('dms_diversion_alert'), %s)", [scan.picking_id.id]
+            )
+            alert = self.search(
+                [
+                    ("state", "=", "open"),
+                    ("picking_id", "=", scan.picking_id.id),
+                    ("product_id", "=", scan.product_id.id),
+                    ("territory_id", "=", scan.territory_id.id),
+                    ("country_id", "=", False if scan.territory_id else scan.country_id.id),
+                ],
+                limit=1,
+            )
+            if not alert:
+                alert = self.with_context(mail_create_nosubscribe=True).create(self._prepare_alert_vals(scan))
+            scan.alert_id = alert
+            alert._update_figures()
+
+    @api.model
+    def _prepare_alert_vals(self, scan):
+        sequence = self.env["ir.sequence"].with_company(scan.company_id)
+        return {
+            "name": sequence.next_by_code("dms.diversion.alert"),
+            "company_id": scan.company_id.id,
+            "partner_id": scan.partner_id.id,
+            "product_id": scan.product_id.id,
+            "picking_id": scan.picking_id.id,
+            "territory_id": scan.territory_id.id,
+            "country_id": False if scan.territory_id else scan.country_id.id,
+            "authorised_ids": scan.picking_id._dms_get_authorised_territories(scan.product_id).ids,
+            "date_first": scan.date,
+        }
+
+    def _update_figures(self):
+        self.ensure_one()
+        self.env["dms.scan"].flush_model()
+        ((scans, codes, devices, first, last),) = self.env.execute_query(
+            SQL(
+                "SELECT count(*), count(DISTINCT code_key), count(DISTINCT device), min(date), max(date) "
+                "FROM dms_scan WHERE alert_id = %s",
+                self.id,
+            )
+        )
+        self.write(
+            {
+                "scan_count": scans,
+                "code_count": codes,
+                "device_count": devices,
+                "date_first": first,
+                "date_last": last,
+                "reason": self._get_reason(scans, codes, devices),
+            }
+        )
+
+    def _get_reason(self, scans, codes, devices):
+        found = self.territory_id.complete_name or self.country_id.name
+        allowed = ", ".join(self.authorised_ids.mapped("complete_name"))
+        return self.env._(
+            "%(codes)s items of %(product)s were scanned in %(found)s (%(scans)s scans, %(devices)s devices). "
+            "They were shipped to %(distributor)s with %(picking)s on %(date)s, when its agreement covered: %(allowed)s.",
+            codes=codes,
+            scans=scans,
+            devices=devices,
+            product=self.product_id.display_name,
+            found=found,
+            distributor=self.partner_id.display_name,
+            picking=self.picking_id.name,
+            date=fields.Date.to_string(self.picking_id.date_done),
+            allowed=allowed,
+        )

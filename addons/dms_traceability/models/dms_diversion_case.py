@@ -1,0 +1,292 @@
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError
+
+INSPECTOR_GROUP = "dms_traceability.dms_traceability_group_inspector"
+
+
+class DmsDiversionCase(models.Model):
+    """A hearing on alerts against one distributor. Alerts never punish: a person rules, and can be appealed to."""
+
+    _name = "dms.diversion.case"
+    _description = "Diversion Case"
+    _inherit = ["portal.mixin", "mail.thread", "mail.activity.mixin"]
+    _order = "id desc"
+
+    name = fields.Char("Number", readonly=True, copy=False, default=lambda self: self.env._("New"))
+    company_id = fields.Many2one(
+        "res.company", required=True, readonly=True, index=True, default=lambda self: self.env.company
+    )
+    partner_id = fields.Many2one(
+        "res.partner",
+        "Distributor",
+        required=True,
+        index=True,
+        domain=[("channel_role", "=", "distributor")],
+        tracking=True,
+    )
+    user_id = fields.Many2one("res.users", "Inspector", default=lambda self: self.env.user, tracking=True)
+    date = fields.Date("Opened On", default=fields.Date.context_today, readonly=True)
+    alert_ids = fields.One2many("dms.diversion.alert", "case_id", string="Alerts")
+    alert_count = fields.Integer(compute="_compute_alert_count")
+    scan_ids = fields.One2many("dms.scan", compute="_compute_scan_ids", string="Scans")
+    summary = fields.Text(
+        compute="_compute_summary",
+        compute_sudo=True,
+        help="What the distributor may read of the evidence: products, deliveries, places and dates; nothing of the "
+        "people who scanned.",
+    )
+    state = fields.Selection(
+        [
+            ("open", "Open"),
+            ("hearing", "Hearing"),
+            ("ruled", "Ruled"),
+            ("appealed", "Appealed"),
+            ("closed", "Closed"),
+        ],
+        default="open",
+        required=True,
+        readonly=True,
+        copy=False,
+        tracking=True,
+        index=True,
+    )
+    answer_deadline = fields.Date("Answer Until", tracking=True)
+    answer = fields.Text("Distributor's Answer", readonly=True, copy=False)
+    answer_date = fields.Datetime("Answered On", readonly=True, copy=False)
+    ruling = fields.Selection(
+        [("confirmed", "Diversion Confirmed"), ("dismissed", "Not Proved")],
+        readonly=True,
+        copy=False,
+        tracking=True,
+    )
+    ruling_reason = fields.Text("Grounds", readonly=True, copy=False)
+    ruled_by = fields.Many2one("res.users", readonly=True, copy=False)
+    ruled_on = fields.Datetime(readonly=True, copy=False)
+    appeal = fields.Text("Appeal", readonly=True, copy=False)
+    appeal_date = fields.Datetime("Appealed On", readonly=True, copy=False)
+    appeal_outcome = fields.Selection(
+        [("granted", "Appeal Granted"), ("rejected", "Appeal Rejected")],
+        readonly=True,
+        copy=False,
+        tracking=True,
+    )
+    credit_entry_id = fields.Many2one("dms.credit.entry", "Credit Entry", readonly=True, copy=False)
+    reversal_entry_id = fields.Many2one("dms.credit.entry", "Reversal", readonly=True, copy=False)
+    points = fields.Integer("Credit Points", compute="_compute_points")
+
+    def _compute_access_url(self):
+        super()._compute_access_url()
+        for case in self:
+            case.access_url = f"/my/diversion/{case.id}"
+
+    @api.depends("alert_ids")
+    def _compute_alert_count(self):
+        for case in self:
+            case.alert_count = len(case.alert_ids)
+
+    @api.depends("alert_ids.scan_ids")
+    def _compute_scan_ids(self):
+        for case in self:
+            case.scan_ids = case.alert_ids.scan_ids
+
+    @api.depends("alert_ids")
+    def _compute_summary(self):
+        for case in self:
+            case.summary = "\n".join(
+                self.env._(
+                    "%(product)s, delivery %(picking)s: %(codes)s items found in %(place)s between %(first)s and %(last)s; "
+                    "authorised area: %(allowed)s.",
+                    product=alert.product_id.display_name,
+                    picking=alert.picking_id.name,
+                    codes=alert.code_count,
+                    place=alert.territory_id.complete_name or alert.country_id.name,
+                    first=fields.Date.to_string(alert.date_first),
+                    last=fields.Date.to_string(alert.date_last),
+                    allowed=", ".join(alert.authorised_ids.mapped("complete_name")),
+                )
+                for alert in case.alert_ids
+            )
+
+    @api.depends("credit_entry_id", "reversal_entry_id")
+    def _compute_points(self):
+        for case in self:
+            case.points = case.credit_entry_id.points + case.reversal_entry_id.points
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            company = self.env["res.company"].browse(vals.get("company_id")) or self.env.company
+            vals["name"] = self.env["ir.sequence"].with_company(company).next_by_code("dms.diversion.case")
+        cases = super().create(vals_list)
+        for case in cases:
+            alerts = case.alert_ids
+            if wrong := alerts.filtered(lambda alert, case=case: alert.partner_id != case.partner_id):
+                raise UserError(
+                    self.env._(
+                        "Alert %(alert)s is about %(other)s; this case is about %(partner)s.",
+                        alert=wrong[0].name,
+                        other=wrong[0].partner_id.display_name,
+                        partner=case.partner_id.display_name,
+                    )
+                )
+            alerts.write({"state": "cased"})
+        return cases
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_ruled(self):
+        if any(case.state != "open" for case in self):
+            raise UserError(self.env._("A case that the distributor was heard on is kept. Close it instead."))
+
+    def unlink(self):
+        self.alert_ids.write({"state": "open", "case_id": False})
+        return super().unlink()
+
+    def action_hear(self):
+        """Ask the distributor for its answer."""
+        for case in self:
+            case._require("open")
+            case.answer_deadline = case.answer_deadline or fields.Date.add(
+                fields.Date.context_today(case), days=7
+            )
+            case.state = "hearing"
+            case.message_subscribe(case.partner_id.ids)
+            case.message_post(
+                body=self.env._(
+                    "Goods shipped to you were found outside your authorised area. Please answer until %s.",
+                    fields.Date.to_string(case.answer_deadline),
+                ),
+                message_type="comment",
+                subtype_xmlid="mail.mt_comment",
+            )
+        return True
+
+    def action_rule(self):
+        """Open the ruling dialog."""
+        self.ensure_one()
+        self._require("open", "hearing")
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Rule on %s", self.name),
+            "res_model": "dms.diversion.ruling",
+            "view_mode": "form",
+            "target": "new",
+            "context": {"default_case_id": self.id},
+        }
+
+    def action_grant_appeal(self):
+        """Undo the ruling's consequence exactly: the credit entry is reversed."""
+        for case in self:
+            case._require("appealed")
+            if case.credit_entry_id:
+                case.reversal_entry_id = case.credit_entry_id.sudo()._reverse(
+                    self.env._("Appeal granted in %s", case.name)
+                )
+            case.write({"state": "closed", "appeal_outcome": "granted"})
+        return True
+
+    def action_reject_appeal(self):
+        for case in self:
+            case._require("appealed")
+            case.write({"state": "closed", "appeal_outcome": "rejected"})
+        return True
+
+    def action_close(self):
+        for case in self:
+            case._require("ruled")
+            case.state = "closed"
+        return True
+
+    def action_open_alerts(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("dms_traceability.dms_diversion_alert_action")
+        action["domain"] = [("case_id", "=", self.id)]
+        action["context"] = {}
+        return action
+
+    # --- Business ---------------------------------------------------------------------------------
+
+    def _require(self, *states):
+        """Let only an inspector, or the system, move a case on, and only from the right state."""
+        self.ensure_one()
+        if not (self.env.su or self.env.user.has_group(INSPECTOR_GROUP)):
+            raise AccessError(self.env._("Only an inspector may decide on diversion cases."))
+        self.lock_for_update()
+        if self.state not in states:
+            names = dict(self._fields["state"]._description_selection(self.env))
+            raise UserError(
+                self.env._(
+                    "%(case)s is in state “%(state)s”; this is possible in: %(states)s.",
+                    case=self.name,
+                    state=names[self.state],
+                    states=", ".join(names[state] for state in states),
+                )
+            )
+
+    def _answer(self, text):
+        """The distributor's answer, from the portal."""
+        self.ensure_one()
+        if self.state not in ("open", "hearing"):
+            raise UserError(self.env._("%s is ruled on already: appeal instead of answering.", self.name))
+        if not (text or "").strip():
+            raise UserError(self.env._("Please write your answer before sending it."))
+        self.sudo().write({"answer": text.strip(), "answer_date": fields.Datetime.now()})
+        self.sudo().message_post(
+            body=self.env._("The distributor answered: %s", text.strip()),
+            author_id=self.env.user.partner_id.id,
+        )
+
+    def _appeal(self, text):
+        """The distributor's appeal against the ruling, from the portal."""
+        self.ensure_one()
+        if self.state != "ruled" or self.ruling != "confirmed":
+            raise UserError(self.env._("%s has no ruling against you that could be appealed.", self.name))
+        if not (text or "").strip():
+            raise UserError(self.env._("Please give the grounds of your appeal."))
+        self.sudo().write({"state": "appealed", "appeal": text.strip(), "appeal_date": fields.Datetime.now()})
+        self.sudo().message_post(
+            body=self.env._("The distributor appealed: %s", text.strip()),
+            author_id=self.env.user.partner_id.id,
+        )
+
+    def _rule(self, ruling, reason, points=None):
+        """Rule on the case; a confirmed diversion takes credit points.
+
+        :param str ruling: ``confirmed`` or ``dismissed``
+        :param str reason: grounds, which the distributor can read
+        :param int points: negative points instead of those of the credit rule
+        """
+        self.ensure_one()
+        self._require("open", "hearing")
+        if not (reason or "").strip():
+            raise UserError(self.env._("Give the grounds of the ruling: the distributor will read them."))
+        self.write(
+            {
+                "state": "ruled",
+                "ruling": ruling,
+                "ruling_reason": reason.strip(),
+                "ruled_by": self.env.uid,
+                "ruled_on": fields.Datetime.now(),
+            }
+        )
+        if ruling == "confirmed":
+            entry_sudo = (
+                self.env["dms.credit.entry"]
+                .sudo()
+                .with_company(self.company_id)
+                ._post_event(
+                    "diversion",
+                    self.partner_id,
+                    f"dms.diversion.case,{self.id}",
+                    source=self,
+                    note=self.env._("Diversion confirmed in %s", self.name),
+                    points=points,
+                )
+            )
+            if not entry_sudo:
+                raise UserError(
+                    self.env._(
+                        "No credit rule says what a diversion costs. Set up a credit rule for diversion, "
+                        "or enter the points in the ruling."
+                    )
+                )
+            self.credit_entry_id = entry_sudo.id

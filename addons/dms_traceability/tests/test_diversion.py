@@ -1,0 +1,138 @@
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import tagged
+
+from .common import GTIN, DmsTraceCommon
+
+
+@tagged("post_install", "-at_install")
+class TestDiversion(DmsTraceCommon):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.order = cls._order_codes(48, 24)
+        cls.picking = cls._create_delivery(24)
+        cls.picking._dms_assign_codes()
+        cls.picking.button_validate()
+        cls.serials = cls._serials(cls.order)
+
+    def _scan(self, serial, postcode=None, country=None, device="d1", gtin=GTIN):
+        place = {"country_id": (country or self.country).id, "zip": postcode} if postcode or country else None
+        (info,) = self.env["dms.code"]._resolve([(gtin, serial)])
+        return self.env["dms.scan"]._record(info, gtin, serial, place=place, device=device)
+
+    def test_inside_and_unknown_raise_nothing(self):
+        inside = self._scan(self.serials[0], "1000")
+        unknown = self._scan(self.serials[0])
+        coarse = self._scan(self.serials[0], country=self.country)
+        unshipped = self._scan(self.serials[30], "2000")
+        self.assertEqual(
+            [scan.area for scan in (inside, unknown, coarse, unshipped)],
+            ["inside", "unknown", "unknown", "unknown"],
+        )
+        self.assertFalse((inside | unknown | coarse | unshipped).alert_id)
+
+    def test_outside_raises_one_alert_with_reasons(self):
+        first = self._scan(self.serials[0], "2000")
+        second = self._scan(self.serials[1], "2000", device="d2")
+        again = self._scan(self.serials[1], "2000", device="d2")
+        alert = first.alert_id
+        self.assertEqual((first | second | again).alert_id, alert)
+        self.assertRecordValues(
+            alert,
+            [
+                {
+                    "partner_id": self.distributor_north.id,
+                    "territory_id": self.territory_south.id,
+                    "authorised_ids": self.territory_north.ids,
+                    "scan_count": 3,
+                    "code_count": 2,
+                    "device_count": 2,
+                    "state": "open",
+                }
+            ],
+        )
+        for part in ("2 items", "South", "North Trading", self.picking.name, "North"):
+            self.assertIn(part, alert.reason)
+
+    def test_another_country_is_outside(self):
+        scan = self._scan(self.serials[0], country=self.env.ref("base.fr"))
+        self.assertEqual((scan.area, scan.alert_id.country_id), ("outside", self.env.ref("base.fr")))
+
+    def test_forged_is_recorded_without_product(self):
+        scan = self._scan("0" * 14)
+        self.assertRecordValues(scan, [{"result": "forged", "product_id": False, "alert_id": False}])
+
+    def test_case_from_alert_to_appeal(self):
+        points = self.distributor_north._get_credit_points()[self.distributor_north.id]
+        alert = self._scan(self.serials[0], "2000").alert_id
+        with self.assertRaises(AccessError):
+            alert.with_user(self.user_channel).action_open_case()
+        action = alert.with_user(self.inspector).action_open_case()
+        case = self.env["dms.diversion.case"].with_user(self.inspector).browse(action["res_id"])
+        self.assertEqual((alert.state, alert.case_id), ("cased", case))
+        self.assertIn("South", case.summary)
+        case.action_hear()
+        case._answer("We sold it in the north.")
+        wizard = (
+            self.env["dms.diversion.ruling"]
+            .with_user(self.inspector)
+            .create({"case_id": case.id, "reason": "Proved."})
+        )
+        self.assertLess(wizard.points, 0)
+        wizard.points = -20
+        wizard.action_confirm()
+        self.assertRecordValues(case, [{"state": "ruled", "ruling": "confirmed", "points": -20}])
+        self.assertEqual(self.distributor_north._get_credit_points()[self.distributor_north.id], points - 20)
+        with self.assertRaises(UserError):
+            case._rule("confirmed", "Twice")
+        case._appeal("The items were a gift.")
+        self.assertEqual(case.state, "appealed")
+        case.action_grant_appeal()
+        self.assertEqual(self.distributor_north._get_credit_points()[self.distributor_north.id], points)
+        self.assertRecordValues(case, [{"state": "closed", "points": 0, "appeal_outcome": "granted"}])
+
+    def test_dismissed_case_costs_nothing(self):
+        alert = self._scan(self.serials[0], "2000").alert_id
+        case = (
+            self.env["dms.diversion.case"]
+            .with_user(self.inspector)
+            .create({"partner_id": self.distributor_north.id, "alert_ids": alert.ids})
+        )
+        case._rule("dismissed", "A gift.")
+        self.assertFalse(case.credit_entry_id)
+        with self.assertRaises(UserError):
+            case._appeal("Why?")
+
+    def test_only_inspectors_rule(self):
+        alert = self._scan(self.serials[0], "2000").alert_id
+        case = self.env["dms.diversion.case"].create(
+            {"partner_id": self.distributor_north.id, "alert_ids": alert.ids}
+        )
+        with self.assertRaises(AccessError):
+            case.with_user(self.user_channel)._rule("confirmed", "No")
+        with self.assertRaises(AccessError):
+            case.with_user(self.user_channel).write({"ruling": "confirmed"})
+
+    def test_dismissed_alert_is_not_joined(self):
+        alert = self._scan(self.serials[0], "2000").alert_id
+        alert.with_user(self.inspector).action_dismiss()
+        self.assertNotEqual(self._scan(self.serials[1], "2000").alert_id, alert)
+        alert.with_user(self.inspector).action_reopen()
+        self.assertEqual(alert.state, "open")
+
+    def test_portal_sees_its_own_case_once_heard(self):
+        clerk, sibling = self.clerk_north, self.clerk_south
+        alert = self._scan(self.serials[0], "2000").alert_id
+        case = self.env["dms.diversion.case"].create(
+            {"partner_id": self.distributor_north.id, "alert_ids": alert.ids}
+        )
+        self.assertFalse(case.with_user(clerk).has_access("read"))
+        case.action_hear()
+        self.assertTrue(case.with_user(clerk).has_access("read"))
+        self.assertIn("South", case.with_user(clerk).summary)
+        self.assertFalse(case.with_user(sibling).has_access("read"))
+        self.assertFalse(case.with_user(clerk).has_access("write"))
+        for model in ("dms.scan", "dms.diversion.alert", "dms.code", "dms.trace.event", "dms.code.order"):
+            self.assertFalse(self.env[model].with_user(clerk).has_access("read"), model)
+        case.with_user(clerk)._answer("No.")
+        self.assertEqual(case.answer, "No.")
