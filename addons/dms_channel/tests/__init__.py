@@ -2,4 +2,7 @@ from . import (
     test_order_rule,
     test_pure_pdf,
     test_pure_rebate,
+    test_rebate_accrual,
+    test_rebate_program,
+    test_settlement,
 )

@@ -1,0 +1,136 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from ..tools import rebate
+
+
+class AccountMove(models.Model):
+    _inherit = "account.move"
+
+    dms_settlement_id = fields.Many2one(
+        "dms.settlement", "Settlement", readonly=True, copy=False, ondelete="restrict", index="btree_not_null"
+    )
+    dms_accrual_ids = fields.One2many(
+        "dms.rebate.accrual", "move_id", "Rebate Accruals", groups="dms_channel.dms_channel_group_user"
+    )
+    dms_entry_accrual_ids = fields.One2many(
+        "dms.rebate.accrual",
+        "entry_id",
+        "Accruals of this Entry",
+        groups="dms_channel.dms_channel_group_user",
+    )
+    dms_accrual_count = fields.Integer(
+        compute="_compute_dms_accrual_count", groups="dms_channel.dms_channel_group_user"
+    )
+
+    def _compute_dms_accrual_count(self):
+        counts = {}
+        for name in ("move_id", "entry_id"):
+            counts |= {
+                move.id: count
+                for move, count in self.env["dms.rebate.accrual"]._read_group(
+                    [(name, "in", self.ids)], [name], ["__count"]
+                )
+            }
+        for move in self:
+            move.dms_accrual_count = counts.get(move.id, 0)
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_accrued(self):
+        accruals_sudo = self.env["dms.rebate.accrual"].sudo().search([("move_id", "in", self.ids)], limit=1)
+        if accruals_sudo:
+            raise UserError(
+                self.env._(
+                    "%s has rebate accruals in the ledger, which name it: cancel it instead of deleting it.",
+                    accruals_sudo.move_id.display_name,
+                )
+            )
+
+    # === ACTIONS ===
+
+    def button_draft(self):
+        self._dms_check_derived()
+        super().button_draft()
+        self.env["dms.rebate.accrual"].sudo().search(
+            [("move_id", "in", self.ids), ("kind", "=", "accrual"), ("reversal_id", "=", False)]
+        )._reverse()
+
+    def action_view_dms_accruals(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_rebate_accrual_action")
+        return dict(action, domain=["|", ("move_id", "=", self.id), ("entry_id", "=", self.id)], context={})
+
+    def action_view_dms_settlement(self):
+        self.ensure_one()
+        return self.dms_settlement_id._get_form_action()
+
+    def _dms_get_form_action(self):
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": self._name,
+            "res_id": self.id,
+            "view_mode": "form",
+            "views": [(False, "form")],
+        }
+
+    # === BUSINESS ===
+
+    def _post(self, soft=True):
+        posted = super()._post(soft)
+        self.env["dms.rebate.accrual"]._accrue(posted)
+        return posted
+
+    def _reverse_moves(self, default_values_list=None, cancel=False):
+        self._dms_check_derived()
+        return super()._reverse_moves(default_values_list, cancel)
+
+    def _dms_check_derived(self):
+        """Entries that rebates made are undone where they came from, so that both always agree."""
+        for move in self:
+            if move.sudo().dms_entry_accrual_ids:
+                raise UserError(
+                    self.env._(
+                        "%s was made by rebate accruals. Reset or credit the invoice instead; its share is then reversed.",
+                        move.display_name,
+                    )
+                )
+            settlement_sudo = move.sudo().dms_settlement_id
+            if settlement_sudo.state == "credited" and settlement_sudo.credit_note_id == move.sudo():
+                raise UserError(
+                    self.env._(
+                        "%(move)s is the credit note of settlement %(settlement)s. Cancel the settlement instead.",
+                        move=move.display_name,
+                        settlement=settlement_sudo.name,
+                    )
+                )
+
+    def _dms_earns_rebate(self):
+        """Return whether the document is a distributor's posted invoice or credit note, and no settlement."""
+        self.ensure_one()
+        return (
+            self.state == "posted"
+            and self.move_type in ("out_invoice", "out_refund")
+            and not self.dms_settlement_id
+            and self.commercial_partner_id.channel_role == "distributor"
+        )
+
+    def _dms_get_rebate_date(self):
+        """Return the day on which the document counts: a credit note counts on the day of the invoice it reverses."""
+        self.ensure_one()
+        return self.reversed_entry_id.invoice_date or self.invoice_date
+
+    def _dms_convert_net(self, value, currency, date):
+        """Return a net value in the document's currency as Decimal in another currency, at the document's own rate.
+
+        A credit note takes the rate of the invoice it reverses, so that it undoes the sale exactly.
+        """
+        self.ensure_one()
+        if currency == self.currency_id:
+            return rebate.decimal(currency.round(value))
+        company_currency = self.company_id.currency_id
+        rate = (self.reversed_entry_id or self).invoice_currency_rate or 1.0
+        value = company_currency.round(value / rate)
+        if currency != company_currency:
+            value = company_currency._convert(value, currency, self.company_id, date)
+        return rebate.decimal(value)

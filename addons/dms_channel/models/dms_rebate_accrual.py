@@ -1,0 +1,455 @@
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import format_date
+
+from ..tools import rebate
+
+
+@dataclass
+class Event:
+    """A change of a distributor's base: ``base`` (Decimal) of a document that counts on ``date``."""
+
+    program: models.BaseModel
+    move: models.BaseModel
+    date: object
+    period_start: object
+    base: object
+    lines: list = field(default_factory=list)
+    reversed: models.BaseModel | None = None
+
+    @property
+    def key(self):
+        return (self.program.id, self.move.commercial_partner_id.id, self.period_start)
+
+
+class DmsRebateAccrual(models.Model):
+    """What one document changed in a distributor's rebate of a period.
+
+    Rows are only added: for each programme, distributor and period their ``base_amount`` adds up to the period's base
+    and their ``amount`` to the rebate of that base, whatever the order of posting, resetting and crediting.
+    """
+
+    _name = "dms.rebate.accrual"
+    _description = "Rebate Accrual"
+    _order = "date desc, id desc"
+    _check_company_auto = True
+
+    program_id = fields.Many2one(
+        "dms.rebate.program", "Programme", required=True, readonly=True, ondelete="restrict", index=True
+    )
+    program_version = fields.Integer(related="program_id.version", string="Version")
+    partner_id = fields.Many2one(
+        "res.partner", "Distributor", required=True, readonly=True, ondelete="restrict", index=True
+    )
+    company_id = fields.Many2one("res.company", required=True, readonly=True, index=True)
+    currency_id = fields.Many2one("res.currency", required=True, readonly=True)
+    company_currency_id = fields.Many2one(related="company_id.currency_id", string="Company Currency")
+    kind = fields.Selection(
+        [("accrual", "Accrual"), ("reversal", "Reversal")],
+        required=True,
+        readonly=True,
+        help="A reversal takes a document's base out again; its amount is what the period's rebate loses by that.",
+    )
+    move_id = fields.Many2one(
+        "account.move", "Document", required=True, readonly=True, ondelete="restrict", index=True
+    )
+    date = fields.Date(
+        required=True, readonly=True, help="Date on which the document counts and amounts are converted."
+    )
+    period_start = fields.Date(required=True, readonly=True)
+    base_amount = fields.Float("Base", digits=(18, 4), readonly=True)
+    base_text = fields.Char("Base in Words", compute="_compute_base_text")
+    amount = fields.Monetary("Accrued", readonly=True)
+    amount_company = fields.Monetary(
+        "Accrued in Company Currency", currency_field="company_currency_id", readonly=True
+    )
+    entry_id = fields.Many2one(
+        "account.move", "Journal Entry", readonly=True, ondelete="restrict", index="btree_not_null"
+    )
+    entry_line_ids = fields.One2many("account.move.line", "dms_accrual_id", "Journal Items")
+    reversal_id = fields.Many2one("dms.rebate.accrual", "Reversed by", readonly=True, index="btree_not_null")
+    settlement_line_id = fields.Many2one(
+        "dms.settlement.line", readonly=True, ondelete="set null", index="btree_not_null"
+    )
+    settlement_id = fields.Many2one(
+        related="settlement_line_id.settlement_id", store=True, index="btree_not_null"
+    )
+    state = fields.Selection(
+        [("posted", "Open"), ("reversed", "Reversed"), ("settled", "Settled")],
+        compute="_compute_state",
+        store=True,
+        index=True,
+    )
+    computation = fields.Json(readonly=True)
+    explanation = fields.Text(compute="_compute_explanation")
+
+    _program_move_uniq = models.UniqueIndex(
+        "(program_id, move_id) WHERE kind = 'accrual' AND reversal_id IS NULL",
+        "A document accrues once per programme.",
+    )
+    _open_idx = models.Index("(company_id, date) WHERE settlement_line_id IS NULL")
+
+    # === COMPUTE ===
+
+    @api.depends("settlement_line_id.settlement_id.state", "reversal_id")
+    def _compute_state(self):
+        for accrual in self:
+            if accrual.settlement_line_id.settlement_id.state == "credited":
+                accrual.state = "settled"
+            else:
+                accrual.state = "reversed" if accrual.reversal_id else "posted"
+
+    @api.depends("program_id", "base_amount")
+    @api.depends_context("lang")
+    def _compute_base_text(self):
+        for accrual in self:
+            accrual.base_text = accrual.program_id.sudo()._format_base(accrual.base_amount)
+
+    @api.depends("program_id", "move_id", "kind")
+    def _compute_display_name(self):
+        for accrual in self:
+            accrual.display_name = f"{accrual.program_id.code}: {accrual.move_id.name or accrual.id}"
+
+    @api.depends("computation")
+    @api.depends_context("lang")
+    def _compute_explanation(self):
+        for accrual in self:
+            accrual.explanation = "\n".join(accrual._explain())
+
+    def _explain(self):
+        """Return the computation as sentences, in the user's language."""
+        self.ensure_one()
+        program_sudo, steps = self.program_id.sudo(), self.computation or {}
+        if not steps:
+            return []
+        base, money = program_sudo._format_base, program_sudo._format_money
+        sentences = [
+            self.env._(
+                "%(program)s; period from %(start)s. %(method)s.",
+                program=program_sudo.display_name,
+                method=dict(program_sudo._fields["tier_method"]._description_selection(self.env))[
+                    program_sudo.tier_method
+                ],
+                start=format_date(self.env, self.period_start),
+            ),
+            self.env._(
+                "Base before: %(before)s; this document: %(own)s; base now: %(after)s.",
+                before=base(steps["base_before"]),
+                own=base(steps["base"]),
+                after=base(steps["base_after"]),
+            ),
+        ]
+        for step in steps["steps"]:
+            reach = (
+                self.env._(
+                    "from %(lower)s to %(upper)s", lower=base(step["lower"]), upper=base(step["upper"])
+                )
+                if step["upper"]
+                else self.env._("from %(lower)s", lower=base(step["lower"]))
+            )
+            sentences.append(
+                self.env._(
+                    "Tier %(reach)s: %(measure)s at %(rate)s = %(amount)s.",
+                    reach=reach,
+                    measure=base(step["measure"]),
+                    rate=program_sudo._format_rate(rebate.decimal(step["rate"]), step["kind"]),
+                    amount=money(step["amount"]),
+                )
+            )
+        if steps["capped"]:
+            sentences.append(
+                self.env._("The period's rebate is capped at %(cap)s.", cap=money(steps["total"]))
+            )
+        sentences.append(
+            self.env._(
+                "Earned in the period: %(total)s; accrued before: %(before)s; accrued here: %(amount)s.",
+                total=money(steps["total"]),
+                before=money(steps["accrued_before"]),
+                amount=money(self.amount),
+            )
+        )
+        return sentences
+
+    # === CRUD ===
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_never(self):
+        raise UserError(
+            self.env._("Rebate accruals are kept: cancel or credit the document, and its share is reversed.")
+        )
+
+    # === ACTIONS ===
+
+    def action_view_document(self):
+        self.ensure_one()
+        return self.move_id._dms_get_form_action()
+
+    def action_view_entry(self):
+        self.ensure_one()
+        return self.entry_id._dms_get_form_action()
+
+    def action_view_invoice_lines(self):
+        """Open the document's lines that made the base."""
+        lines = [line["id"] for accrual in self for line in (accrual.computation or {}).get("lines", ())]
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Invoice Lines"),
+            "res_model": "account.move.line",
+            "view_mode": "list,form",
+            "domain": [("id", "in", lines)],
+            "context": {"create": False, "edit": False, "delete": False},
+        }
+
+    # === BUSINESS ===
+
+    @api.model
+    def _accrue(self, moves, programs=None):
+        """Accrue what posted customer documents of distributors earn, and post it in the ledger.
+
+        Documents that a programme has seen are left alone, so running it again changes nothing. Queries do not grow
+        with the number of documents; there is one journal entry per company, journal and day.
+
+        :param moves: posted account.move records, others are passed over
+        :param programs: restrict to these programmes
+        :return: the new accruals
+        """
+        moves_sudo = (
+            moves.sudo()
+            .filtered(lambda move: move._dms_earns_rebate())
+            .sorted(lambda move: (move.invoice_date, move.id))
+        )
+        if not moves_sudo:
+            return self.browse()
+        dates = [move._dms_get_rebate_date() for move in moves_sudo]
+        programs_sudo = (
+            self.env["dms.rebate.program"]
+            .sudo()
+            ._get_candidates(moves_sudo.company_id, min(dates), max(dates))
+        )
+        if programs is not None:
+            programs_sudo &= programs.sudo()
+        if not programs_sudo:
+            return self.browse()
+        known = {
+            (program.id, move.id)
+            for program, move in self.sudo()._read_group(
+                [
+                    ("move_id", "in", moves_sudo.ids),
+                    ("program_id", "in", programs_sudo.ids),
+                    ("kind", "=", "accrual"),
+                    ("reversal_id", "=", False),
+                ],
+                ["program_id", "move_id"],
+            )
+        }
+        events = []
+        for move, date in zip(moves_sudo, dates, strict=True):
+            for program in programs_sudo:
+                if (
+                    program.company_id == move.company_id
+                    and (program.id, move.id) not in known
+                    and program._covers_date(date)
+                    and program._covers_partner(move.commercial_partner_id)
+                    and (event := self._prepare_event(program, move, date))
+                ):
+                    events.append(event)
+        return self.sudo()._apply(events)
+
+    @api.model
+    def _prepare_event(self, program, move, date):
+        """Return the :class:`Event` of a document under a programme, or None when no line is in scope."""
+        lines = move.invoice_line_ids.filtered(
+            lambda line: line._dms_earns_rebate() and program._covers_product(line.product_id)
+        )
+        if program.basis == "quantity":
+            lines = lines.filtered(lambda line: line.product_uom_id._has_common_reference(program.uom_id))
+        if not lines:
+            return None
+        sign = -1 if move.move_type == "out_refund" else 1
+        if program.basis == "quantity":
+            measures = [
+                line.product_uom_id._compute_quantity(line.quantity, program.uom_id, round=False)
+                for line in lines
+            ]
+            base = sum(
+                (rebate.round_to(rebate.decimal(measure), rebate.decimal("0.0001")) for measure in measures),
+                rebate.ZERO,
+            )
+        else:
+            base = move._dms_convert_net(sum(lines.mapped("price_subtotal")), program.currency_id, date)
+        return Event(
+            program=program,
+            move=move,
+            date=date,
+            period_start=program._get_period_start(date),
+            base=sign * base,
+            lines=[
+                {
+                    "id": line.id,
+                    "product": line.product_id.display_name,
+                    "quantity": sign * line.quantity,
+                    "unit": line.product_uom_id.name,
+                    "value": sign * line.price_subtotal,
+                    "currency": line.currency_id.name,
+                }
+                for line in lines
+            ],
+        )
+
+    def _reverse(self):
+        """Take the documents' bases out again: add opposite rows and post what the periods' rebates lose by it.
+
+        Accruals that are reversed already are passed over.
+        """
+        accruals_sudo = self.sudo().filtered(
+            lambda accrual: accrual.kind == "accrual" and not accrual.reversal_id
+        )
+        events = [
+            Event(
+                program=accrual.program_id,
+                move=accrual.move_id,
+                date=accrual.date,
+                period_start=accrual.period_start,
+                base=-rebate.decimal(accrual.base_amount),
+                lines=(accrual.computation or {}).get("lines", []),
+                reversed=accrual,
+            )
+            for accrual in accruals_sudo
+        ]
+        return self.sudo()._apply(events)
+
+    @api.model
+    def _apply(self, events):
+        """Book events: standings, accruals and journal entries."""
+        Balance = self.env["dms.rebate.balance"]
+        standings = Balance._lock((*event.key, event.program.company_id.id) for event in events)
+        sums = {
+            key: (rebate.decimal(base), rebate.decimal(amount))
+            for key, (_id, base, amount) in standings.items()
+        }
+        vals_list = []
+        for event in events:
+            base_before, accrued_before = sums[event.key]
+            result = event.program._compute_rebate(base_before + event.base)
+            sums[event.key] = (result.measure, result.total)
+            vals_list.append(self._prepare_accrual_vals(event, base_before, accrued_before, result))
+        accruals = self.create(vals_list)
+        for event, accrual in zip(events, accruals, strict=True):
+            if event.reversed:
+                event.reversed.reversal_id = accrual
+        Balance._store({standings[key][0]: values for key, values in sums.items()})
+        accruals._post_entries()
+        # The unique index must see the reversals before the document is accrued again.
+        self.flush_model()
+        return accruals
+
+    @api.model
+    def _prepare_accrual_vals(self, event, base_before, accrued_before, result):
+        program, company = event.program, event.program.company_id
+        amount = float(result.total - accrued_before)
+        return {
+            "program_id": program.id,
+            "partner_id": event.move.commercial_partner_id.id,
+            "company_id": company.id,
+            "currency_id": program.currency_id.id,
+            "kind": "reversal" if event.reversed else "accrual",
+            "move_id": event.move.id,
+            "date": event.date,
+            "period_start": event.period_start,
+            "base_amount": float(event.base),
+            "amount": amount,
+            "amount_company": program.currency_id._convert(amount, company.currency_id, company, event.date),
+            "computation": {
+                "base_before": str(base_before),
+                "base": str(event.base),
+                "base_after": str(result.measure),
+                "steps": [
+                    {
+                        "lower": str(step.lower),
+                        "upper": str(step.upper) if step.upper is not None else None,
+                        "measure": str(step.measure),
+                        "rate": str(step.rate),
+                        "kind": step.kind,
+                        "amount": str(step.amount),
+                    }
+                    for step in result.steps
+                ],
+                "raw": str(result.raw),
+                "total": str(result.total),
+                "capped": result.capped,
+                "accrued_before": str(accrued_before),
+                "lines": event.lines,
+            },
+        }
+
+    def _post_entries(self):
+        """Post the amounts: rebates granted against accrued rebates."""
+        batches = defaultdict(self.browse)
+        for accrual in self:
+            if not accrual.currency_id.is_zero(accrual.amount):
+                batches[
+                    accrual.company_id, accrual.program_id.journal_id, accrual.move_id.date or accrual.date
+                ] |= accrual
+        if not batches:
+            return
+        entries = (
+            self.env["account.move"]
+            .with_context(tracking_disable=True)
+            .create(
+                [
+                    accruals._prepare_entry_vals(company, journal, date)
+                    for (company, journal, date), accruals in batches.items()
+                ]
+            )
+        )
+        for entry, accruals in zip(entries, batches.values(), strict=True):
+            accruals.entry_id = entry
+        entries._post(soft=False)
+
+    def _prepare_entry_vals(self, company, journal, date):
+        if not journal:
+            raise UserError(
+                self.env._(
+                    "%s has no journal for its accruals: choose one on its Accounting tab.",
+                    self.program_id[:1].display_name,
+                )
+            )
+        documents = self.move_id.mapped("name")
+        ref = ", ".join(documents[:3]) + (" …" if len(documents) > 3 else "")
+        return {
+            "move_type": "entry",
+            "company_id": company.id,
+            "journal_id": journal.id,
+            "date": date,
+            "ref": self.env._("Rebates on %s", ref),
+            "line_ids": [
+                fields.Command.create(vals) for accrual in self for vals in accrual._prepare_entry_line_vals()
+            ],
+        }
+
+    def _prepare_entry_line_vals(self):
+        """Return the vals of the two journal items of one accrual: expense, then liability."""
+        self.ensure_one()
+        label = self.env._(
+            "%(program)s: %(document)s", program=self.program_id.display_name, document=self.move_id.name
+        )
+        return [
+            {
+                "name": label,
+                "account_id": account.id,
+                "partner_id": self.partner_id.id,
+                "currency_id": self.currency_id.id,
+                "amount_currency": sign * self.amount,
+                "balance": sign * self.amount_company,
+                # Stated, so that core does not look for a distribution model line by line.
+                "analytic_distribution": False,
+                "dms_accrual_id": self.id,
+            }
+            for account, sign in (
+                (self.program_id.expense_account_id, 1),
+                (self.program_id.accrual_account_id, -1),
+            )
+        ]

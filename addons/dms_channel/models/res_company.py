@@ -1,0 +1,56 @@
+from odoo import fields, models
+
+
+class ResCompany(models.Model):
+    _inherit = "res.company"
+
+    dms_rebate_journal_id = fields.Many2one(
+        "account.journal", "Rebate Journal", domain="[('type', '=', 'general')]", check_company=True
+    )
+    dms_rebate_expense_account_id = fields.Many2one(
+        "account.account", "Rebates Granted Account", check_company=True
+    )
+    dms_rebate_accrual_account_id = fields.Many2one(
+        "account.account", "Accrued Rebates Account", check_company=True
+    )
+
+    def _dms_prepare_rebate_accounts(self):
+        """Give the company a journal and two accounts for rebates where it has none; existing ones stay.
+
+        Runs with the rights of the user, who must be allowed to change the chart of accounts.
+        """
+        for company in self:
+            Account = self.env["account.account"].with_company(company)
+            if not company.dms_rebate_expense_account_id:
+                company.dms_rebate_expense_account_id = Account.create(
+                    self._dms_prepare_rebate_account_vals(
+                        company, self.env._("Rebates granted"), "expense", "600000", reconcile=False
+                    )
+                )
+            if not company.dms_rebate_accrual_account_id:
+                company.dms_rebate_accrual_account_id = Account.create(
+                    self._dms_prepare_rebate_account_vals(
+                        company, self.env._("Accrued rebates"), "liability_current", "200000", reconcile=True
+                    )
+                )
+            if not company.dms_rebate_journal_id:
+                Journal = self.env["account.journal"]
+                vals = {"code": "RBT", "type": "general", "company_id": company.id}
+                company.dms_rebate_journal_id = Journal.search(
+                    [(name, "=", value) for name, value in vals.items()], limit=1
+                ) or Journal.create({"name": self.env._("Rebates"), **vals})
+
+    def _dms_prepare_rebate_account_vals(self, company, name, account_type, start_code, reconcile):
+        Account = self.env["account.account"].with_company(company)
+        last = Account.search(
+            [*Account._check_company_domain(company), ("account_type", "=", account_type)],
+            order="code desc",
+            limit=1,
+        )
+        return {
+            "name": name,
+            "code": Account._search_new_account_code(last.code or start_code),
+            "account_type": account_type,
+            "reconcile": reconcile,
+            "company_ids": [fields.Command.link(company.id)],
+        }
