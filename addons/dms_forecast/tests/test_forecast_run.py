@@ -1,0 +1,182 @@
+from datetime import timedelta
+
+from odoo.exceptions import UserError
+from odoo.tests import tagged
+
+from .common import DmsForecastCommon
+
+
+@tagged("post_install", "-at_install")
+class TestForecastRun(DmsForecastCommon):
+    def test_every_series_is_forecast(self):
+        run = self._forecast()
+        self.assertRecordValues(
+            run,
+            [
+                {
+                    "state": "done",
+                    "date": self.yesterday,
+                    "series_count": 3,
+                    "series_done": 3,
+                    "line_count": 90,
+                    "is_current": True,
+                    "message": False,
+                }
+            ],
+        )
+        self.assertTrue(run.data_hash and run.engine_version and run.params["begin"])
+        self.assertGreater(run.wape, 0)
+        self.assertLess(run.wape, 0.3)
+        tea = self._series(run, self.distributor_north, self.product_tea)
+        self.assertAlmostEqual(tea.total, 300, delta=30)
+        self.assertLess(tea.total_q10, tea.total_q50)
+        self.assertLess(tea.total_q50, tea.total_q90)
+        self.assertEqual(tea.last_sale.weekday() == 6, False)
+        self.assertEqual(len(tea.line_ids), 30)
+        self.assertEqual(tea.line_ids[0].date, self.today)
+        self.assertEqual(tea.line_ids[-1].date, self.yesterday + timedelta(days=30))
+        self.assertAlmostEqual(sum(tea.line_ids.mapped("quantity")), tea.total, places=1)
+        sundays = tea.line_ids.filtered(lambda line: line.date.weekday() == 6)
+        self.assertLess(max(sundays.mapped("quantity")), 1)
+        self.assertTrue(all(line.q10 <= line.q50 <= line.q90 for line in tea.line_ids))
+
+    def test_product_totals_agree_with_the_sum_of_distributors(self):
+        run = self._forecast()
+        for product in (self.product_tea, self.product_chips):
+            series = run.series_ids.filtered(lambda one, product=product: one.product_id == product)
+            total = series.filtered(lambda one: not one.partner_id)
+            self.assertEqual(len(total), 1)
+            self.assertAlmostEqual(total.total, sum((series - total).mapped("total")), places=3)
+
+    def test_steps_resume_and_change_nothing(self):
+        whole = self._forecast()
+        self.patch(type(self.env["dms.forecast.run"]), "_batch_size", 2)
+        run = self.env["dms.forecast.run"].create({})
+        run._start()
+        self.assertEqual(run._step(), 1)
+        self.assertEqual((run.state, run.series_done), ("running", 2))
+        run._start()  # a killed run is taken up where it stopped
+        self.assertEqual(run.series_done, 2)
+        run._run()
+        self.assertEqual((run.state, run.series_done, run.line_count), ("done", 3, 90))
+        self.assertFalse(whole.is_current)
+        self.assertTrue(run.is_current)
+        self.assertEqual(len(run.series_ids.filtered("partner_id")), 3)
+
+    def test_same_data_same_result(self):
+        first, second = self._forecast(), self._forecast()
+        self.assertEqual(first.data_hash, second.data_hash)
+        self.assertEqual(
+            first.series_ids.sorted("id").mapped(
+                lambda s: (s.partner_id, s.product_id, s.total, s.cumulative)
+            ),
+            second.series_ids.sorted("id").mapped(
+                lambda s: (s.partner_id, s.product_id, s.total, s.cumulative)
+            ),
+        )
+
+    def test_reversed_sale_is_no_demand(self):
+        wrong = (
+            self.env["dms.channel.move"]
+            .sudo()
+            .create(
+                self._move_vals(
+                    "sell_out",
+                    self.distributor_south,
+                    self.product_tea,
+                    -5000,
+                    self.yesterday - timedelta(days=3),
+                )
+            )
+        )
+        before = self._series(self._forecast(), self.distributor_south, self.product_tea).total
+        wrong._reverse()
+        after = self._series(self._forecast(), self.distributor_south, self.product_tea).total
+        self.assertGreater(before, 2 * after)
+        self.assertAlmostEqual(after, 120, delta=20)
+
+    def test_cut_off_knows_nothing_later(self):
+        cut = self.yesterday - timedelta(days=30)
+        early = self._forecast(date=cut)
+        self._sell(self.distributor_north, self.product_tea, 500, days=20)
+        again = self._forecast(date=cut)
+        self.assertEqual(early.data_hash, again.data_hash)
+        self.assertEqual(early.date, cut)
+
+    def test_other_company_is_not_read(self):
+        other = (
+            self.company_data_2["company"]
+            if hasattr(self, "company_data_2")
+            else self.env["res.company"].sudo().create({"name": "Other"})
+        )
+        self._sell(self.distributor_north, self.product_tea, 100, company=other)
+        run = self._forecast()
+        self.assertAlmostEqual(
+            self._series(run, self.distributor_north, self.product_tea).total, 300, delta=30
+        )
+
+    def test_nothing_to_forecast_is_said_in_words(self):
+        other = self.env["res.company"].sudo().create({"name": "Empty Brand"})
+        run = self.env["dms.forecast.run"].create({"company_id": other.id})
+        run.action_run()
+        self.assertEqual(run.state, "failed")
+        self.assertIn("Release a sell-through feed", run.message)
+        self._sell(self.distributor_south, self.product_tea, 3, company=other)
+        run.action_run()
+        self.assertEqual(run.state, "done")
+        self.assertFalse(run.message)
+        with self.assertRaises(UserError):
+            run.action_run()
+
+    def test_queries_do_not_grow_with_series(self):
+        def count():
+            self.env.flush_all()
+            self.env.invalidate_all()
+            before = self.cr.sql_log_count
+            self._forecast()
+            self.env.flush_all()
+            return self.cr.sql_log_count - before
+
+        few = count()
+        products = self.env["product.product"].create(
+            [{"name": f"P{i}", "is_storable": True} for i in range(40)]
+        )
+        for product in products:
+            self._sell(self.distributor_south, product, 1, days=60)
+        self.assertLessEqual(count(), few + 2)
+
+    def test_why_and_chart(self):
+        run = self._forecast()
+        tea = self._series(run, self.distributor_north, self.product_tea)
+        self.assertIn("a day", tea.why)
+        self.assertIn("off by", tea.why)
+        chart = tea.chart
+        self.assertEqual(len(chart["dates"]), len(chart["history"]) + len(chart["expected"]))
+        self.assertEqual(chart["dates"][len(chart["history"])], str(self.today))
+        self.assertGreater(sum(chart["history"]), 900)
+        total = run.series_ids.filtered(lambda s: not s.partner_id and s.product_id == self.product_tea)
+        self.assertGreater(sum(total.chart["history"]), sum(chart["history"]))
+        self.assertIn("all distributors", total.display_name)
+
+    def test_quantile_of_any_period(self):
+        tea = self._series(self._forecast(), self.distributor_north, self.product_tea)
+        week, month = (tea._get_quantile(0.95, days)[tea.id] for days in (7, 30))
+        self.assertGreater(week, 60)
+        self.assertLess(week, 110)
+        self.assertGreater(month, tea.total)
+
+    def test_cron_runs_once_a_change(self):
+        with self.enter_registry_test_mode():
+            self.env.ref("dms_forecast.ir_cron_dms_forecast").with_user(
+                self.env.ref("base.user_root")
+            ).method_direct_trigger()
+        run = self.env["dms.forecast.run"]._get_current(self.company)
+        self.assertEqual(run.state, "done")
+        self.assertFalse(self.env["dms.forecast.run"]._needs_run(self.company))
+
+    def test_old_lines_go(self):
+        runs = [self._forecast() for _ in range(4)]
+        self.env["dms.forecast.run"]._gc_lines()
+        self.assertFalse(runs[0].series_ids.line_ids)
+        self.assertTrue(runs[-1].series_ids.line_ids)
+        self.assertTrue(runs[0].series_ids)

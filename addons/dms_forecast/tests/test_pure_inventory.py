@@ -1,0 +1,81 @@
+import unittest
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odoo.addons.dms_forecast.tools import inventory
+
+units = st.floats(0, 1e6)
+
+
+class TestHealth(unittest.TestCase):
+    def assess(self, stock, daily, lead=0.0, idle=0.0, transit=0.0):
+        status, score, cover, slow = inventory.stock_health([stock], [transit], [daily], [lead], [idle])
+        return status[0], score[0], cover[0], bool(slow[0])
+
+    def test_each_status(self):
+        self.assertEqual(self.assess(100, 5)[0], inventory.HEALTHY)
+        self.assertEqual(self.assess(500, 5)[0], inventory.OVERSTOCK)
+        self.assertEqual(self.assess(1000, 5)[0], inventory.SLOW)
+        self.assertEqual(self.assess(100, 5, idle=61)[0], inventory.SLOW)
+        self.assertEqual(self.assess(10, 5, lead=40)[0], inventory.STOCKOUT_RISK)
+        self.assertEqual(self.assess(10, 5, lead=40, transit=40)[0], inventory.HEALTHY)
+
+    def test_stock_without_demand_is_slow_and_none_is_healthy(self):
+        self.assertEqual(
+            self.assess(10, 0)[:1] + self.assess(10, 0)[2:], (inventory.SLOW, inventory.MAX_DAYS, True)
+        )
+        self.assertEqual(self.assess(0, 0), (inventory.HEALTHY, 100, 0, False))
+
+    def test_negative_position_counts_as_nothing(self):
+        self.assertEqual(self.assess(-50, 5, lead=30)[0], inventory.STOCKOUT_RISK)
+
+    def test_thresholds_follow_the_policy(self):
+        policy = inventory.HealthPolicy(overstock=10, slow_idle=5, slow_cover=20)
+        status = inventory.stock_health([100, 60, 15], [0] * 3, [5, 4, 4], [0] * 3, [0, 0, 6], policy)[0]
+        self.assertEqual(status.tolist(), ["overstock", "overstock", "slow"])
+
+    @given(units, units, units, units, st.floats(0, 4000))
+    def test_score_is_bounded_and_falls_with_idle_days(self, stock, transit, daily, lead, idle):
+        _status, score, cover, _slow = inventory.stock_health(
+            [stock, stock], [transit] * 2, [daily] * 2, [lead] * 2, [idle, idle + 30]
+        )
+        self.assertTrue(0 <= score[1] <= score[0] <= 100)
+        self.assertTrue((cover <= inventory.MAX_DAYS).all())
+
+    @given(units, units)
+    def test_sell_through_is_a_share(self, sold, stock):
+        self.assertTrue(0 <= float(inventory.sell_through(sold, stock)) <= 1)
+
+
+class TestOrderQuantity(unittest.TestCase):
+    def test_by_hand(self):
+        order = lambda *args: float(inventory.order_quantity(*args))  # noqa: E731
+        self.assertEqual(order(50, 40, 100, 500, 12), 0)  # above the reorder point
+        self.assertEqual(order(30, 40, 100, 500, 12), 72)  # 70 up to whole cases
+        self.assertEqual(order(28, 40, 100, 500, 12), 72)  # exactly six cases
+        self.assertEqual(order(28, 40, 100.0000000001, 500, 12), 72)
+        self.assertEqual(order(30, 40, 100, 95, 12), 60)  # the guard rounds down
+        self.assertEqual(order(30, 40, 100, 35, 12), 0)
+        self.assertEqual(order(30, 40, 100, 500, 0), 70)  # loose units
+        self.assertEqual(order(30, 40, 50, 500, 1, 24), 24)  # minimum order
+
+    @given(units, units, units, units, st.integers(1, 500))
+    def test_whole_packs_never_above_the_guard(self, available, reorder, target, cap, pack):
+        quantity = float(inventory.order_quantity(available, reorder, target, cap, pack))
+        self.assertGreaterEqual(quantity, 0)
+        self.assertAlmostEqual(quantity / pack, round(quantity / pack), places=6)
+        if quantity:
+            self.assertLess(available, reorder)
+            self.assertLessEqual(available + quantity, cap * (1 + 1e-9) + pack * 1e-6)
+            self.assertLess(quantity - (target - available), pack * (1 + 1e-6))
+
+
+class TestChangedEnough(unittest.TestCase):
+    def test_noise_is_left_alone(self):
+        self.assertEqual(
+            inventory.changed_enough(
+                [100, 100, 100, 0], [200] * 4, [105, 111, 105, 1], [200] * 4, [10, 10, 4, 0]
+            ).tolist(),
+            [False, True, True, True],
+        )
