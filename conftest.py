@@ -19,6 +19,13 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
+def pytest_collection_modifyitems(config, items):
+    # A file named on the command line is collected whatever is ignored.
+    only = config.getoption("--only")
+    if only:
+        items[:] = [item for item in items if _is_pure(item.path) == (only == "pure")]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def load_registry(request):
     """Stand in front of pytest-odoo's fixture, which opens the database in any case."""
