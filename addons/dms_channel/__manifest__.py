@@ -27,6 +27,7 @@
         "security/dms_settlement_security.xml",
         "security/dms_territory_security.xml",
         "security/res_partner_security.xml",
+        "security/stock_picking_security.xml",
         "data/dms_agreement_data.xml",
         "data/dms_credit_rule_data.xml",
         "data/dms_feed_data.xml",

@@ -544,6 +544,15 @@ class DmsAgreement(models.Model):
         """Those of ``products`` that one of the agreement's lines covers."""
         return products.filtered(lambda product: any(line._covers(product) for line in self.line_ids))
 
+    def _get_covered_domain(self):
+        """The products that the agreement's lines cover, as a domain on ``product.product``."""
+        return Domain.OR(
+            Domain.TRUE
+            if not line.categ_ids and not line.product_ids
+            else Domain("categ_id", "child_of", line.categ_ids.ids) | Domain("id", "in", line.product_ids.ids)
+            for line in self.line_ids
+        )
+
     def _get_territories(self):
         """Territories of the lines, each with all that lies inside it."""
         return self.env["dms.territory"].search([("id", "child_of", self.line_ids.territory_id.ids)])

@@ -1,5 +1,6 @@
 from . import (
     test_order_rule,
+    test_portal_access,
     test_pure_pdf,
     test_pure_rebate,
     test_rebate_accrual,

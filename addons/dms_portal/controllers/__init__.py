@@ -1,0 +1,15 @@
+from . import (
+    agreement,
+    case,
+    catalogue,
+    delivery,
+    distributor,
+    feed,
+    home,
+    order,
+    outlet,
+    points,
+    proposal,
+    settlement,
+    stock,
+)

@@ -11,9 +11,6 @@ from .dms_code import ACTIVE, ASSIGNED, CASE, RECEIVED, SHIPPED, STATES, UNIT
 class StockPicking(models.Model):
     _inherit = "stock.picking"
 
-    dms_distributor_id = fields.Many2one(
-        "res.partner", "Channel Distributor", compute="_compute_dms_distributor_id", compute_sudo=True
-    )
     dms_agreement_id = fields.Many2one(
         "dms.agreement",
         "Agreement at Shipping",
@@ -29,12 +26,6 @@ class StockPicking(models.Model):
         "Unit Codes",
         compute="_compute_dms_code_counts",
     )
-
-    @api.depends("partner_id", "picking_type_id.code")
-    def _compute_dms_distributor_id(self):
-        for picking in self:
-            outgoing = picking.picking_type_id.code == "outgoing" and picking.partner_id
-            picking.dms_distributor_id = outgoing and picking.partner_id._get_distributor()
 
     @api.depends("move_ids.state", "move_line_ids.quantity", "move_line_ids.lot_id")
     def _compute_dms_code_counts(self):

@@ -1,0 +1,322 @@
+import csv
+import io
+
+from openpyxl import Workbook
+
+from odoo import http
+from odoo.exceptions import AccessError, UserError
+from odoo.fields import Domain
+from odoo.http import content_disposition, request
+
+from odoo.addons.dms_channel.models.dms_feed_line import RAW_FIELDS
+from odoo.addons.dms_channel.tools import feed_reader
+from odoo.addons.portal.controllers.portal import pager as portal_pager
+
+from .distributor import DistributorPortal
+
+LINES_PER_PAGE = 20
+CHOICES_SHOWN = 3000
+# Columns that a reason is about; what is not named here concerns them all.
+ISSUE_FIELDS = {
+    "distributor": ("distributor_code",),
+    "outlet": ("outlet_code",),
+    "product": ("product_code",),
+    "date": ("date_text",),
+    "quantity": ("quantity_text",),
+    "returned": ("returned_text",),
+    "unit": ("unit_text",),
+    "price": ("price_text",),
+    "amount": ("amount_text",),
+    "count_outlet": ("outlet_code",),
+    "count_twice": ("quantity_text",),
+    "conflict": ("quantity_text", "returned_text", "reference"),
+    "duplicate": ("reference",),
+}
+
+
+class FeedPortal(DistributorPortal):
+    """The inbox of a distributor's own reports: upload, mend, map codes, release."""
+
+    @http.route(["/my/feeds", "/my/feeds/page/<int:page>"], type="http", auth="user", website=True)
+    def dms_feeds(self, page=1, **kw):
+        if not self._dms_distributor():
+            return request.redirect("/my")
+        return self._dms_render_feeds(page, **kw)
+
+    @http.route("/my/feeds/upload", type="http", auth="user", methods=["POST"], website=True)
+    def dms_feed_upload(self, file=None, kind="sell_through", **kw):
+        if not self._dms_distributor():
+            return request.redirect("/my")
+        if not file or not getattr(file, "filename", ""):
+            return self._dms_render_feeds(error=request.env._("Choose the file to send first."))
+        known = request.env["dms.feed"].search_count(self._dms_own())
+        try:
+            with request.env.cr.savepoint():
+                feed = request.env["dms.feed"]._receive(
+                    file.read(), file.filename[:200], kind=kind if kind == "count" else "sell_through"
+                )
+        except (AccessError, UserError) as error:
+            return self._dms_render_feeds(error=str(error), kind=kind)
+        again = request.env["dms.feed"].search_count(self._dms_own()) == known
+        return request.redirect(f"/my/feeds/{feed.id}" + ("?again=1" if again else ""))
+
+    @http.route("/my/feeds/template/<string:kind>.<string:form>", type="http", auth="user", methods=["GET"])
+    def dms_feed_template(self, kind, form, **kw):
+        """An empty report with the right headers and an example row."""
+        if (
+            kind not in ("sell_through", "count")
+            or form not in ("csv", "xlsx")
+            or not self._dms_distributor()
+        ):
+            return request.not_found()
+        content = feed_reader.template(kind)
+        mimetype = "text/csv; charset=utf-8"
+        if form == "xlsx":
+            mimetype = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+            book = Workbook()
+            for row in csv.reader(io.StringIO(content.decode("utf-8-sig"))):
+                book.active.append(row)
+            buffer = io.BytesIO()
+            book.save(buffer)
+            content = buffer.getvalue()
+        headers = [("Content-Type", mimetype), ("Content-Disposition", content_disposition(f"{kind}.{form}"))]
+        return request.make_response(content, headers=headers)
+
+    @http.route(
+        ["/my/feeds/<int:feed_id>", "/my/feeds/<int:feed_id>/page/<int:page>"],
+        type="http",
+        auth="public",
+        website=True,
+    )
+    def dms_feed(self, feed_id, page=1, show=None, access_token=None, **kw):
+        feed_sudo = self._dms_find("dms.feed", feed_id, access_token)
+        if not feed_sudo:
+            return request.redirect("/my")
+        return self._dms_render_feed(feed_sudo, page=page, show=show, access_token=access_token, **kw)
+
+    @http.route("/my/feeds/<int:feed_id>/lines/<int:line_id>", type="jsonrpc", auth="user", website=True)
+    def dms_feed_mend(self, feed_id, line_id, texts=None, replace=False, **kw):
+        """Mend a line; answers the line and the counts as they now are, as HTML, or a sentence that says what is wrong."""
+        feed_sudo = self._dms_find_own_feed(feed_id)
+        line_sudo = feed_sudo and feed_sudo.line_ids.browse(line_id).exists().filtered(
+            lambda line: line.feed_id == feed_sudo
+        )
+        if not line_sudo:
+            return {"error": request.env._("This line is gone. Load the page again.")}
+        texts = {
+            name: str(text or "").strip()[:1000] for name, text in (texts or {}).items() if name in RAW_FIELDS
+        }
+        try:
+            with request.env.cr.savepoint():
+                if replace and line_sudo.issues == "conflict":
+                    line_sudo._replace()
+                elif texts:
+                    line_sudo.write(texts)
+        except UserError as error:
+            return {"error": str(error)}
+        qweb = request.env["ir.qweb"]
+        values = self._dms_feed_values(feed_sudo)
+        return {
+            "ok": line_sudo.state != "error",
+            "html": qweb._render(
+                "dms_portal.portal_feed_line", {**values, "line": line_sudo, "mended": True}
+            ),
+            "summary": qweb._render("dms_portal.portal_feed_summary", values),
+        }
+
+    @http.route("/my/feeds/<int:feed_id>/map", type="http", auth="user", methods=["POST"], website=True)
+    def dms_feed_map(self, feed_id, **post):
+        """Say what several of the file's codes stand for, at once."""
+        feed_sudo = self._dms_find_own_feed(feed_id)
+        if not feed_sudo:
+            return request.redirect("/my/feeds")
+        targets, unknown = {}, []
+        choices = self._dms_map_choices(
+            feed_sudo, {kind for kind, _code, _count in self._dms_unknown_codes(feed_sudo)}
+        )
+        for number, (kind, code, _count) in enumerate(self._dms_unknown_codes(feed_sudo)):
+            text = (post.get(f"target_{number}") or "").strip()
+            if not text or post.get(f"code_{number}") != code:
+                continue
+            target_id = choices[kind].get(text.lower())
+            if target_id:
+                targets.setdefault(kind, {})[code] = target_id
+            else:
+                unknown.append(text)
+        for kind, codes in targets.items():
+            feed_sudo._map_codes(kind, codes)
+        if unknown:
+            error = request.env._(
+                "Not found: %s. Choose from the list that opens while you type.", ", ".join(unknown)
+            )
+            return self._dms_render_feed(feed_sudo, error=error)
+        count = sum(map(len, targets.values()))
+        if not count:
+            return self._dms_render_feed(
+                feed_sudo, error=request.env._("Choose what at least one of the codes stands for.")
+            )
+        return request.redirect(f"/my/feeds/{feed_sudo.id}?mapped={count}")
+
+    @http.route("/my/feeds/<int:feed_id>/release", type="http", auth="user", methods=["POST"], website=True)
+    def dms_feed_release(self, feed_id, **kw):
+        feed_sudo = self._dms_find_own_feed(feed_id)
+        if not feed_sudo:
+            return request.redirect("/my/feeds")
+        before = feed_sudo.released_count
+        try:
+            with request.env.cr.savepoint():
+                feed_sudo.with_user(request.env.user).action_release()
+        except UserError as error:
+            return self._dms_render_feed(feed_sudo, error=str(error))
+        return request.redirect(f"/my/feeds/{feed_sudo.id}?released={feed_sudo.released_count - before}")
+
+    @http.route("/my/feeds/<int:feed_id>/reject", type="http", auth="user", methods=["POST"], website=True)
+    def dms_feed_reject(self, feed_id, **kw):
+        feed_sudo = self._dms_find_own_feed(feed_id)
+        if not feed_sudo:
+            return request.redirect("/my/feeds")
+        try:
+            feed_sudo.with_user(request.env.user).action_reject()
+        except UserError as error:
+            return self._dms_render_feed(feed_sudo, error=str(error))
+        return request.redirect(f"/my/feeds/{feed_sudo.id}")
+
+    # What the pages show
+
+    def _dms_find_own_feed(self, feed_id):
+        """The feed, in sudo, when the user's own company sent it; whoever only may read it does not work on it."""
+        feed_sudo = self._dms_find("dms.feed", feed_id)
+        return (
+            feed_sudo
+            if feed_sudo and feed_sudo.partner_id and feed_sudo.partner_id == self._dms_distributor()
+            else None
+        )
+
+    def _dms_render_feeds(
+        self, page=1, sortby=None, filterby=None, search="", error=None, kind="sell_through", **kw
+    ):
+        _ = request.env._
+        values = self._dms_list_values(
+            "dms.feed", self._dms_own(), "/my/feeds", "dms_feed",
+            page=page, sortby=sortby, filterby=filterby, search=search,
+            search_domain=lambda text: ["|", ("name", "ilike", text), ("filename", "ilike", text)],
+            sortings={
+                "date": {"label": _("Newest"), "order": "id desc"},
+                "period": {"label": _("Period"), "order": "date_to desc, id desc"},
+            },
+            filters={
+                "all": {"label": _("All"), "domain": []},
+                "error": {"label": _("With lines to mend"), "domain": [("error_count", ">", 0), ("state", "not in", ("rejected", "superseded"))]},
+                "open": {"label": _("To release"), "domain": [("ok_count", ">", 0), ("state", "not in", ("rejected", "superseded"))]},
+            },
+        )  # fmt: skip
+        values.update({"feeds": values["records"].sudo(), "dms_error": error, "kind": kind})
+        return request.render("dms_portal.portal_feeds", values)
+
+    def _dms_feed_values(self, feed_sudo):
+        fields_get = feed_sudo.line_ids.fields_get(RAW_FIELDS, ["string"])
+        hidden = {"distributor_code"}
+        if feed_sudo.kind == "count":
+            hidden |= {"outlet_code", "returned_text"}
+        return {
+            "feed": feed_sudo,
+            "labels": {name: fields_get[name]["string"] for name in RAW_FIELDS if name not in hidden},
+            "issue_fields": self._dms_issue_fields,
+            "may_work": feed_sudo.partner_id
+            and feed_sudo.partner_id == self._dms_distributor()
+            and feed_sudo.state not in ("rejected", "superseded"),
+        }
+
+    def _dms_issue_fields(self, line):
+        """Names of the texts that the line's reasons are about."""
+        names = []
+        for issue in (line.issues or "").split(","):
+            found = ISSUE_FIELDS.get(issue) or ISSUE_FIELDS.get(issue.split("_")[0])
+            names += found or (RAW_FIELDS if issue else ())
+        return [name for name in RAW_FIELDS if name in names]
+
+    def _dms_render_feed(self, feed_sudo, page=1, show=None, access_token=None, error=None, **kw):
+        _ = request.env._
+        counts = {
+            "error": feed_sudo.error_count,
+            "ok": feed_sudo.ok_count,
+            "duplicate": feed_sudo.duplicate_count,
+            "released": feed_sudo.released_count,
+        }
+        if show not in counts:
+            show = next((state for state, count in counts.items() if count), "error")
+        Line_sudo = feed_sudo.env["dms.feed.line"]
+        domain = [("feed_id", "=", feed_sudo.id), ("state", "=", show)]
+        pager = portal_pager(
+            url=f"/my/feeds/{feed_sudo.id}",
+            total=counts[show],
+            page=int(page),
+            step=LINES_PER_PAGE,
+            url_args={
+                key: value for key, value in {"show": show, "access_token": access_token}.items() if value
+            },
+        )
+        values = self._prepare_portal_layout_values()
+        values.update(self._dms_feed_values(feed_sudo))
+        if values["may_work"] and feed_sudo.error_count:
+            codes = self._dms_unknown_codes(feed_sudo)
+            values["unknown_codes"] = codes
+            values["map_choices"] = self._dms_map_labels(feed_sudo, {kind for kind, _code, _count in codes})
+        success = None
+        if kw.get("released", "").isdigit():
+            success = _("%s lines released: your stock is up to date.", kw["released"])
+        elif kw.get("mapped", "").isdigit():
+            success = _("%s codes are known from now on, in later files too.", kw["mapped"])
+        elif kw.get("again"):
+            success = _("You sent this very file before; here is what became of it.")
+        values.update(
+            {
+                "page_name": "dms_feed",
+                "dms_title": feed_sudo.name,
+                "dms_error": error,
+                "dms_success": success,
+                "counts": counts,
+                "show": show,
+                "lines": Line_sudo.search(
+                    domain, order="row, id", limit=LINES_PER_PAGE, offset=pager["offset"]
+                ),
+                "pager": pager,
+                "res_company": feed_sudo.company_id,
+            }
+        )
+        return request.render("dms_portal.portal_feed", values)
+
+    def _dms_unknown_codes(self, feed_sudo):
+        """Codes that stand between the lines and their release: list of (kind, code as sent, number of lines)."""
+        values = feed_sudo.env["dms.feed.map.codes"]._get_code_values(feed_sudo.open_line_ids)
+        return [(vals["kind"], vals["code"], vals["line_count"]) for vals in values]
+
+    def _dms_map_labels(self, feed_sudo, kinds):
+        """What the codes can stand for: ``{kind: [(id, code, name)]}``; outlets only those of the distributor."""
+        env = feed_sudo.env
+        company_domain = Domain("company_id", "in", [False, feed_sudo.company_id.id])
+        result = {}
+        if "product" in kinds:
+            products = env["product.product"].search(
+                Domain([("sale_ok", "=", True), ("type", "=", "consu")]) & company_domain, limit=CHOICES_SHOWN
+            )
+            result["product"] = [(p.id, p.default_code or "", p.name) for p in products]
+        if "outlet" in kinds:
+            outlets = env["res.partner"].search(
+                Domain([("upstream_id", "=", feed_sudo.partner_id.id), ("channel_role", "=", "outlet")]),
+                limit=CHOICES_SHOWN,
+            )
+            result["outlet"] = [(p.id, p.ref or "", p.name) for p in outlets]
+        if "unit" in kinds:
+            result["unit"] = [(uom.id, "", uom.name) for uom in env["uom.uom"].search([])]
+        return result
+
+    def _dms_map_choices(self, feed_sudo, kinds):
+        """``{kind: {text in lower case: id}}`` of what may be entered: code, name, or both as the list shows them."""
+        choices = {}
+        for kind, rows in self._dms_map_labels(feed_sudo, kinds).items():
+            texts = choices.setdefault(kind, {})
+            for id_, code, name in rows:
+                for text in filter(None, (name, code, f"{code} · {name}" if code else "")):
+                    texts[text.lower()] = id_
+        return choices
