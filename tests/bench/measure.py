@@ -56,6 +56,6 @@ def table(unit, baseline, runs):
     for run in [*baseline, *runs]:
         print(
             f"  {run.name:<44} {run.size:>10,} {run.seconds:>9.2f} {run.rate:>14,.0f}"
-            f" {run.memory:>8.0f} {run.rate / reference:>8.1f}",
+            f" {run.memory:>8.0f} {run.rate / reference:>8.3g}",
             flush=True,
         )
