@@ -77,18 +77,10 @@ def odoo_environment(settings, odoo, server):
     return environment
 
 
-def odoo_command(settings, config, *words):
-    return [
-        os.fspath(settings.python),
-        "-W",
-        "ignore",
-        "-m",
-        "odoo",
-        *words[:1],
-        "-c",
-        os.fspath(config),
-        *words[1:],
-    ]
+def odoo_command(settings, config, command, *words):
+    """The words of ``odoo <command>``; a command may be two ("i18n export")."""
+    python = [os.fspath(settings.python), "-W", "ignore"]
+    return [*python, "-m", "odoo", *command.split(), "-c", os.fspath(config), *words]
 
 
 def install(settings, odoo, server, database, modules, name, update=False, demo=False):

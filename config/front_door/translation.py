@@ -12,6 +12,7 @@ import os, polib
 top = os.environ["DMS_CHECKOUT"]
 for addon in os.environ["DMS_ADDONS"].split(","):
     folder = os.path.join(top, "addons", addon, "i18n")
+    os.makedirs(folder, exist_ok=True)
     fresh = polib.pofile(os.path.join(os.environ["DMS_POTS"], addon + ".pot"))
     for name in ("POT-Creation-Date", "PO-Revision-Date"):
         fresh.metadata.pop(name, None)
@@ -40,8 +41,10 @@ def refresh(settings, odoo, server):
     pots = settings.home / "pot"
     pots.mkdir(exist_ok=True)
     for addon in ADDONS:
-        command = database.odoo_command(settings, config, "i18n", "export", "-d", tested)
-        command += ["-l", "pot", "-o", str(pots / f"{addon}.pot"), addon]
+        pot = str(pots / f"{addon}.pot")
+        command = database.odoo_command(
+            settings, config, "i18n export", "-d", tested, "-l", "pot", "-o", pot, addon
+        )
         subprocess.run(command, check=True, env=environment, cwd=settings.home)
     variables = {
         **environment,

@@ -31,7 +31,7 @@ class Machine:
 
     def uninstall(self, name, modules):
         config = database.write_config(self.settings, self.odoo, name)
-        command = database.odoo_command(self.settings, config, "module", "uninstall", "-d", name)
+        command = database.odoo_command(self.settings, config, "module uninstall", "-d", name)
         run(
             [*command, *modules],
             f"uninstalling {modules}",
