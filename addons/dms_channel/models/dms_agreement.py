@@ -20,6 +20,7 @@ TERM_FIELDS = {
     "grade_id",
     "line_ids",
     "name",
+    "note",
     "partner_id",
     "payment_term_id",
     "previous_id",
@@ -377,6 +378,7 @@ class DmsAgreement(models.Model):
             agreement.previous_id._end_before(agreement)
         guard.mark(self).write({"state": "active", "activated_on": fields.Datetime.now()})
         self._apply_to_partners()
+        self.activity_feedback(["mail.mail_activity_data_todo"])
         return True
 
     def action_terminate(self):

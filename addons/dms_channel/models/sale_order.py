@@ -30,6 +30,7 @@ class SaleOrder(models.Model):
         index="btree_not_null",
         ondelete="restrict",
     )
+    dms_is_member = fields.Boolean(compute="_compute_dms_is_member", compute_sudo=True)
     dms_state = fields.Selection(
         [
             ("approved", "Approved by the rules"),
@@ -75,6 +76,11 @@ class SaleOrder(models.Model):
         for order in self:
             partner = order.partner_id.commercial_partner_id
             order.dms_distributor_id = partner if partner.channel_role == "distributor" else False
+
+    @api.depends("partner_id.commercial_partner_id.channel_role")
+    def _compute_dms_is_member(self):
+        for order in self:
+            order.dms_is_member = order._is_dms_order()
 
     @api.depends("dms_check_ids.message", "dms_check_ids.outcome")
     def _compute_dms_reason(self):

@@ -1,0 +1,226 @@
+from datetime import timedelta
+
+from odoo import fields
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.fields import Command
+from odoo.tests import freeze_time, tagged
+
+from odoo.addons.dms_channel.tests.common import SIGNATURE, DmsChannelCommon
+
+
+@tagged("post_install", "-at_install")
+class TestAgreement(DmsChannelCommon):
+    """From draft to active, once at a time, never exclusive twice."""
+
+    def test_drafted_sent_signed_active(self):
+        partner = self._create_distributor("New", "D-NEW", "1000")
+        terms = self.env.ref("account.account_payment_term_30days")
+        agreement = self._create_agreement(
+            partner,
+            self.territory_north,
+            activate=False,
+            grade_id=self.grade_gold.id,
+            payment_term_id=terms.id,
+        )
+        self.assertRegex(agreement.name, r"^AGR/\d{4}/\d+$")
+        self.assertEqual(agreement.state, "draft")
+        with self.assertRaisesRegex(UserError, "only possible in state Sent"):
+            agreement._sign("Somebody", SIGNATURE)
+        agreement.action_send()
+        self.assertEqual(agreement.state, "sent")
+        self.assertTrue(agreement.access_token)
+        for name, signature, words in (
+            (" ", SIGNATURE, "Enter your name"),
+            ("Jane", b"", "signature is missing"),
+            ("Jane", b"aGVsbG8=", "no picture"),
+            ("Jane", "%%%", "no picture|missing"),
+        ):
+            with self.assertRaisesRegex(UserError, words):
+                agreement._sign(name, signature)
+        agreement._sign("Jane Doe", SIGNATURE)
+        self.assertRecordValues(agreement, [{"state": "signed", "signed_by": "Jane Doe"}])
+        self.assertTrue(agreement.signed_on)
+        self.assertFalse(partner.grade_id, "the terms come with the activation")
+        agreement.action_activate()
+        self.assertEqual(agreement.state, "active")
+        self.assertEqual(partner.grade_id, self.grade_gold)
+        self.assertEqual(partner.property_product_pricelist, self.pricelist_gold)
+        self.assertEqual(partner.property_payment_term_id, terms)
+        self.assertEqual(partner.dms_agreement_id, agreement)
+
+    def test_signed_terms_never_change(self):
+        agreement = self.agreement_north
+        for vals in (
+            {"credit_limit": 1e6},
+            {"date_end": "2030-01-01"},
+            {"note": "<p>Else</p>"},
+            {"line_ids": [Command.create({"territory_id": self.territory_south.id})]},
+        ):
+            with self.assertRaisesRegex(UserError, "are signed and can't be changed"):
+                agreement.write(vals)
+        with self.assertRaisesRegex(UserError, "are signed"):
+            agreement.line_ids.exclusive = True
+        with self.assertRaisesRegex(UserError, "are signed"):
+            agreement.line_ids.unlink()
+        with self.assertRaisesRegex(UserError, "follows from its own actions"):
+            agreement.with_context(dms_guarded_write=True).write({"state": "draft"})
+        with self.assertRaisesRegex(UserError, "starts as a draft"):
+            agreement.create({"partner_id": self.distributor_north.id, "state": "active"})
+        with self.assertRaisesRegex(UserError, "left the draft state"):
+            agreement.unlink()
+
+    def test_new_version_takes_over_on_its_start_date(self):
+        old = self.agreement_north
+        new = old.browse(old.action_new_version()["res_id"])
+        self.assertEqual(old.action_new_version()["res_id"], new.id, "the open draft is offered again")
+        self.assertRecordValues(
+            new, [{"name": old.name, "version": 2, "previous_id": old.id, "state": "draft"}]
+        )
+        self.assertEqual(new.line_ids.territory_id, self.territory_north)
+        today = fields.Date.today()
+        new.write({"credit_limit": 5000.0, "date_start": today + timedelta(days=10)})
+        new.action_send()
+        new._sign("Jane", SIGNATURE)
+        new.action_activate()
+        self.assertRecordValues(
+            old + new,
+            [
+                {"state": "active", "date_end": today + timedelta(days=9)},
+                {"state": "active", "date_end": False},
+            ],
+        )
+        partner = self.distributor_north
+        active = old._get_active
+        self.assertEqual(active(partner, today, self.company), {partner: old})
+        self.assertEqual(active(partner, today + timedelta(days=9), self.company), {partner: old})
+        self.assertEqual(active(partner, today + timedelta(days=10), self.company), {partner: new})
+        with freeze_time(today + timedelta(days=10)):
+            old._cron_update_states()
+        self.assertEqual(old.state, "expired")
+        self.assertEqual(
+            active(partner, today, self.company), {partner: old}, "what was in force stays known"
+        )
+
+    def test_termination(self):
+        self.agreement_north.action_terminate()
+        today = fields.Date.today()
+        active = self.agreement_north._get_active
+        self.assertFalse(active(self.distributor_north, today, self.company)[self.distributor_north])
+        yesterday = today - timedelta(days=1)
+        self.assertTrue(active(self.distributor_north, yesterday, self.company)[self.distributor_north])
+        order = self._create_order(self.distributor_north)
+        order.action_confirm()
+        self.assertEqual(order.dms_state, "held")
+
+    def test_one_agreement_per_distributor_and_day(self):
+        with self.assertRaisesRegex(
+            ValidationError, f"already has the active agreement {self.agreement_north.name}"
+        ):
+            self._create_agreement(self.distributor_north, self.territory_south)
+        self.assertEqual(self.agreement_north.state, "active")
+
+    # Exclusivity
+
+    def _exclusive(self, partner, territory, activate=True, categ=None, product=None, **values):
+        return self._create_agreement(
+            partner,
+            territory,
+            activate=activate,
+            line_ids=[
+                Command.create(
+                    {
+                        "territory_id": territory.id,
+                        "exclusive": True,
+                        "categ_ids": [Command.set(categ.ids if categ else [])],
+                        "product_ids": [Command.set(product.ids if product else [])],
+                    }
+                )
+            ],
+            **values,
+        )
+
+    def test_exclusive_twice_is_refused_with_both_names_and_dates(self):
+        first, second = (self._create_distributor(name, name, "1000") for name in ("First", "Second"))
+        self._exclusive(first, self.territory_north, categ=self.categ_drinks, date_end="2040-12-31")
+        for territory in (self.territory_north, self.territory_country):
+            for goods in ({}, {"categ": self.categ_drinks}, {"product": self.product_tea}):
+                with (
+                    self.subTest(territory=territory.name, goods=goods),
+                    self.assertRaisesRegex(
+                        ValidationError, "of Second .01/01/2020.*of First .01/01/2020 to 12/31/2040"
+                    ),
+                    self.env.cr.savepoint(),
+                ):
+                    self._exclusive(
+                        second, territory, date_start="2020-01-01", date_end="2041-01-01", **goods
+                    )
+        with self.assertRaises(ValidationError), self.env.cr.savepoint():
+            self._exclusive(second, self.territory_north, product=self.product_tea)
+
+    def test_no_collision(self):
+        first, second, third, fourth = (
+            self._create_distributor(name, name, "1000") for name in ("First", "Second", "Third", "Fourth")
+        )
+        agreement = self._exclusive(
+            first, self.territory_north, categ=self.categ_drinks, date_end="2040-12-31"
+        )
+        self._exclusive(second, self.territory_south, categ=self.categ_drinks)
+        self._exclusive(third, self.territory_country, product=self.product_chips)
+        self._exclusive(fourth, self.territory_north, categ=self.categ_drinks, date_start="2041-01-01")
+        agreement.action_terminate()
+        self._exclusive(
+            self._create_distributor("Fifth", "Fifth", "1000"),
+            self.territory_north,
+            categ=self.categ_drinks,
+            date_start=fields.Date.today() + timedelta(days=1),
+            date_end="2040-12-31",
+        )
+
+    def test_coverage_includes_sub_categories(self):
+        teas = self.env["product.category"].create({"name": "Teas", "parent_id": self.categ_drinks.id})
+        self.product_tea.categ_id = teas
+        partner = self._create_distributor("New", "D-NEW", "1000")
+        agreement = self._exclusive(partner, self.territory_north, categ=self.categ_drinks, activate=False)
+        products = self.product_tea + self.product_chips
+        self.assertEqual(agreement._covered_products(products), self.product_tea)
+        self.assertIn(self.territory_north, agreement._get_territories())
+
+    # Rights
+
+    def test_portal_reads_its_own_agreement_once_it_is_sent(self):
+        draft = self._create_agreement(
+            self.distributor_north, self.territory_north, activate=False, date_start="2050-01-01"
+        )
+        mine = self.env["dms.agreement"].with_user(self.clerk_north).search([])
+        self.assertEqual(mine, self.agreement_north)
+        self.assertTrue(mine.line_ids.territory_id.complete_name)
+        for agreement in (draft, self.agreement_south):
+            with self.assertRaises(AccessError):
+                agreement.with_user(self.clerk_north).read(["name"])
+        with self.assertRaises(AccessError):
+            mine.write({"user_id": self.clerk_north.id})
+        self.assertFalse(self.env["dms.agreement"].with_user(self.clerk_outlet).search([]))
+
+    def test_only_managers_state_policies(self):
+        vals = {"partner_id": self.distributor_north.id, "date_start": "2050-01-01"}
+        with self.assertRaises(AccessError):
+            self.env["dms.agreement"].with_user(self.user_channel).create(vals)
+        agreement = self.env["dms.agreement"].with_user(self.user_manager).create(vals)
+        agreement.line_ids = [Command.create({"territory_id": self.territory_north.id})]
+        agreement.action_send()
+        agreement._sign("Jane", SIGNATURE)
+        with self.assertRaisesRegex(ValidationError, "already has the active agreement"):
+            agreement.action_activate()
+
+    def test_other_company(self):
+        other = self.setup_other_company()["company"]
+        self.assertFalse(
+            self.agreement_north._get_active(self.distributor_north, fields.Date.today(), other)[
+                self.distributor_north
+            ]
+        )
+        stranger = self._create_staff("dms_other", "dms_channel.dms_channel_group_manager")
+        stranger.write({"company_id": other.id, "company_ids": [Command.set(other.ids)]})
+        self.assertFalse(self.env["dms.agreement"].with_user(stranger).search([]))
+        with self.assertRaises(AccessError):
+            self.agreement_north.with_user(stranger).read(["credit_limit"])
