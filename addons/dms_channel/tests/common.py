@@ -1,3 +1,6 @@
+from contextlib import contextmanager
+
+from odoo.exceptions import UserError
 from odoo.fields import Command
 from odoo.tests import new_test_user
 
@@ -104,6 +107,13 @@ class DmsChannelCommon(AccountTestInvoicingCommon):
         cls.clerk_north = cls._create_clerk("clerk_north", cls.distributor_north)
         cls.clerk_south = cls._create_clerk("clerk_south", cls.distributor_south)
         cls.clerk_outlet = cls._create_clerk("clerk_outlet", cls.outlet)
+
+    @contextmanager
+    def assertRefused(self, words, error=UserError):
+        """The block raises ``error`` (a ValidationError or AccessError is a UserError) with ``words``, a regular
+        expression, in its message; whatever it wrote before is undone."""
+        with self.assertRaisesRegex(error, words), self.env.cr.savepoint():
+            yield
 
     @classmethod
     def get_default_groups(cls):
