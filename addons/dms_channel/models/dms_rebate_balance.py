@@ -69,7 +69,8 @@ class DmsRebateBalance(models.Model):
         if not keys:
             return {}
         self.flush_model()
-        rows = self.env.execute_query(
+        # Coming second is foreseen, so it is no error in the log.
+        self.env.cr.execute(
             SQL(
                 """
                 INSERT INTO dms_rebate_balance (program_id, partner_id, period_start, company_id, base_amount, amount)
@@ -79,11 +80,12 @@ class DmsRebateBalance(models.Model):
                   RETURNING program_id, partner_id, period_start, id, base_amount, amount
                 """,
                 SQL(", ").join(SQL("(%s, %s, %s, %s, 0, 0)", *key) for key in keys),
-            )
+            ),
+            log_exceptions=False,
         )
         return {
             (program, partner, start): (id_, base, amount)
-            for program, partner, start, id_, base, amount in rows
+            for program, partner, start, id_, base, amount in self.env.cr.fetchall()
         }
 
     @api.model

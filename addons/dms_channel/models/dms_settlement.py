@@ -180,8 +180,7 @@ class DmsSettlement(models.Model):
 
     def action_credit(self):
         """Post the credit note on the distributor's account, which clears the accruals; once, however often it is called."""
-        self.lock_for_update()
-        self.invalidate_recordset(["state"])
+        self._lock()
         for settlement in self.filtered(lambda settlement: settlement.state != "credited"):
             if settlement.state != "confirmed":
                 raise UserError(
@@ -194,8 +193,7 @@ class DmsSettlement(models.Model):
 
     def action_cancel(self):
         """Free the accruals for another settlement; a posted credit note is reversed by a document of its own."""
-        self.lock_for_update()
-        self.invalidate_recordset(["state"])
+        self._lock()
         for settlement in self.filtered(lambda settlement: settlement.state != "cancelled"):
             credited = settlement.state == "credited"
             accruals_sudo = settlement.sudo().line_ids.accrual_ids
@@ -241,6 +239,17 @@ class DmsSettlement(models.Model):
         }
 
     # === BUSINESS ===
+
+    def _lock(self):
+        """Keep others from crediting or cancelling the same settlements until this transaction ends."""
+        if busy := self - self.try_lock_for_update():
+            raise UserError(
+                self.env._(
+                    "Someone else is working on %s at this moment. Try again shortly.",
+                    ", ".join(busy.mapped("name")),
+                )
+            )
+        self.invalidate_recordset(["state"])
 
     @api.model
     def _generate(self, date_from, date_to, partners=None, programs=None):

@@ -75,6 +75,13 @@ class ResPartner(models.Model):
     dms_held_order_count = fields.Integer(
         compute="_compute_dms_held_order_count", groups="dms_channel.dms_channel_group_user"
     )
+    dms_rebate_open = fields.Monetary(
+        string="Accrued Rebates",
+        currency_field="dms_currency_id",
+        compute="_compute_dms_rebate_open",
+        groups="dms_channel.dms_channel_group_user",
+        help="What has accrued and is not settled yet, in the company's currency.",
+    )
 
     def _auto_init(self):
         # Nobody has a role yet when the module is installed: spare the computation for every contact.
@@ -168,6 +175,22 @@ class ResPartner(models.Model):
         for partner in self:
             partner.dms_held_order_count = counts.get(partner._origin, 0)
 
+    @api.depends_context("company")
+    def _compute_dms_rebate_open(self):
+        amounts = dict(
+            self.env["dms.rebate.accrual"]._read_group(
+                [
+                    ("partner_id", "in", self.ids),
+                    ("company_id", "=", self.env.company.id),
+                    ("state", "!=", "settled"),
+                ],
+                ["partner_id"],
+                ["amount_company:sum"],
+            )
+        )
+        for partner in self:
+            partner.dms_rebate_open = amounts.get(partner._origin, 0.0)
+
     @api.constrains("upstream_id")
     def _check_upstream(self):
         for partner in self.filtered("upstream_id"):
@@ -257,6 +280,14 @@ class ResPartner(models.Model):
         return {
             **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.sale_order_action_held"),
             "domain": [("dms_distributor_id", "=", self.id), ("dms_state", "in", ("held", "refused"))],
+        }
+
+    def action_view_dms_settlements(self):
+        self.ensure_one()
+        return {
+            **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_settlement_action"),
+            "domain": [("partner_id", "=", self.id)],
+            "context": {"default_partner_id": self.id},
         }
 
     def action_view_downstream(self):

@@ -151,6 +151,21 @@ class TestRebateAccrual(RebateCommon):
             "a contact buys for its distributor",
         )
 
+    def test_freight_earns_nothing_and_discounts_count(self):
+        program = self._program(tiers=((0, 10),))
+        order = self.env["sale.order"].create(
+            {
+                "partner_id": self.north.id,
+                "order_line": [Command.create({"product_id": self.soap.id, "is_delivery": True})],
+            }
+        )
+        invoice = self._invoice(
+            self.north, [(self.cola, 100), (self.apple, -30), (self.soap, 15)], post=False
+        )
+        invoice.invoice_line_ids[2].sale_line_ids = order.order_line
+        invoice.action_post()
+        self.assertEqual(program.accrual_ids.base_amount, 70)
+
     def test_credit_note_undoes_its_sale_exactly(self):
         self._program()
         self._invoice(self.north, 90)

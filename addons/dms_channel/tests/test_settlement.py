@@ -26,6 +26,7 @@ class TestSettlement(RebateCommon):
             settlement,
             [{"partner_id": self.north.id, "state": "draft", "amount_computed": 1100, "amount_total": 1100}],
         )
+        self.assertEqual(self.north.dms_rebate_open, 1100)
         self.assertRecordValues(
             settlement.line_ids,
             [{"program_id": program.id, "base_amount": 3800, "factor": 1, "amount": 1100}],

@@ -75,7 +75,8 @@ class Document:
         self.title = title
         self.author = author
         self.footer = footer
-        self.width = A4[0] - 36 * mm
+        # The frame keeps 6 points to the left and right of its content.
+        self.width = A4[0] - 36 * mm - 12
         self._story = []
         self._styles = {}
 
