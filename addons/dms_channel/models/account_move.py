@@ -50,10 +50,11 @@ class AccountMove(models.Model):
 
     def button_draft(self):
         self._dms_check_derived()
-        super().button_draft()
+        result = super().button_draft()
         self.env["dms.rebate.accrual"].sudo().search(
             [("move_id", "in", self.ids), ("kind", "=", "accrual"), ("reversal_id", "=", False)]
         )._reverse()
+        return result
 
     def action_view_dms_accruals(self):
         self.ensure_one()

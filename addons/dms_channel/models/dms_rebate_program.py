@@ -7,7 +7,7 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Domain
 from odoo.tools import format_date, formatLang
 
-from ..tools import rebate
+from ..tools import guard, rebate
 
 # What a published programme promises: changed by a new version only.
 TERMS = {
@@ -362,6 +362,8 @@ class DmsRebateProgram(models.Model):
         return super().create(vals_list)
 
     def write(self, vals):
+        if guard.is_marked(self):
+            return super().write(vals)
         if "state" in vals:
             raise UserError(self.env._("The state of a rebate programme changes by its buttons only."))
         if TERMS & vals.keys():
@@ -379,7 +381,7 @@ class DmsRebateProgram(models.Model):
         self._check_editable()
 
     def _set_state(self, state, **vals):
-        return super().write({"state": state, **vals})
+        return guard.mark(self).write({"state": state, **vals})
 
     # === ACTIONS ===
 

@@ -5,7 +5,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Command, Domain
 from odoo.tools import config, format_date, formatLang
 
-from ..tools import pdf, rebate
+from ..tools import guard, pdf, rebate
 
 # What confirmation freezes.
 FIGURES = {"partner_id", "company_id", "currency_id", "date_from", "date_to", "line_ids", "name"}
@@ -108,6 +108,8 @@ class DmsSettlement(models.Model):
         return super().create(vals_list)
 
     def write(self, vals):
+        if guard.is_marked(self):
+            return super().write(vals)
         if "state" in vals or "credit_note_id" in vals:
             raise UserError(self.env._("The state of a settlement changes by its buttons only."))
         if FIGURES & vals.keys():
@@ -136,7 +138,7 @@ class DmsSettlement(models.Model):
                 )
 
     def _set_state(self, state, **vals):
-        return super().write({"state": state, **vals})
+        return guard.mark(self).write({"state": state, **vals})
 
     # === ACTIONS ===
 
@@ -306,7 +308,7 @@ class DmsSettlement(models.Model):
         """Draft last month's settlements of every company."""
         first = fields.Date.context_today(self).replace(day=1)
         last = first - timedelta(days=1)
-        companies = self.env["res.company"].search([])
+        companies = self.env["dms.rebate.program"].search([("state", "!=", "draft")]).company_id
         self.with_context(allowed_company_ids=companies.ids)._generate(last.replace(day=1), last)
 
     @api.model
@@ -527,32 +529,40 @@ class DmsSettlement(models.Model):
 
     def _build_pdf(self):
         self.ensure_one()
-        _ = self.env._
         company = self.company_id
 
         def money(amount):
             return formatLang(self.env, amount, currency_obj=self.currency_id)
 
         document = pdf.Document(
-            _("Settlement %s", self.name),
+            self.env._("Settlement %s", self.name),
             author=company.name,
             footer=f"{company.name} · {self.name}",
             font=config.get("dms_font"),
         )
-        document.heading(_("Settlement %s", self.name), company.name)
+        document.heading(self.env._("Settlement %s", self.name), company.name)
         document.facts(
             [
-                (_("Distributor"), f"{self.partner_id.name} {self.partner_id.ref or ''}".strip()),
+                (self.env._("Distributor"), f"{self.partner_id.name} {self.partner_id.ref or ''}".strip()),
                 (
-                    _("Period"),
+                    self.env._("Period"),
                     f"{format_date(self.env, self.date_from)} – {format_date(self.env, self.date_to)}",
                 ),
-                (_("State"), dict(self._fields["state"]._description_selection(self.env))[self.state]),
-                *([(_("Credit note"), self.credit_note_id.name)] if self.credit_note_id else []),
+                (
+                    self.env._("State"),
+                    dict(self._fields["state"]._description_selection(self.env))[self.state],
+                ),
+                *([(self.env._("Credit note"), self.credit_note_id.name)] if self.credit_note_id else []),
             ]
         )
         document.table(
-            [_("Programme"), _("Base"), _("Accrued"), _("Factor"), _("Due")],
+            [
+                self.env._("Programme"),
+                self.env._("Base"),
+                self.env._("Accrued"),
+                self.env._("Factor"),
+                self.env._("Due"),
+            ],
             [
                 [
                     line.name,
@@ -564,19 +574,25 @@ class DmsSettlement(models.Model):
                 for line in self.line_ids
             ],
             widths=[4, 2, 2, 1.2, 2],
-            total=[_("Total"), "", money(self.amount_computed), "", money(self.amount_total)],
+            total=[self.env._("Total"), "", money(self.amount_computed), "", money(self.amount_total)],
         )
-        document.section(_("How it was computed"))
+        document.section(self.env._("How it was computed"))
         for line in self.line_ids:
             document.paragraph(f"{line.name}: {line.explanation}")
-        document.section(_("Documents"))
+        document.section(self.env._("Documents"))
         document.table(
-            [_("Document"), _("Programme"), _("Date"), _("Base"), _("Accrued")],
+            [
+                self.env._("Document"),
+                self.env._("Programme"),
+                self.env._("Date"),
+                self.env._("Base"),
+                self.env._("Accrued"),
+            ],
             [
                 [
                     accrual.move_id.name
                     if accrual.kind == "accrual"
-                    else _("%s (reversed)", accrual.move_id.name),
+                    else self.env._("%s (reversed)", accrual.move_id.name),
                     accrual.program_id.code,
                     format_date(self.env, accrual.date),
                     accrual.program_id._format_base(accrual.base_amount),
@@ -590,6 +606,6 @@ class DmsSettlement(models.Model):
             text_columns=3,
         )
         if self.note:
-            document.section(_("Note"))
+            document.section(self.env._("Note"))
             document.paragraph(self.note)
         return document
