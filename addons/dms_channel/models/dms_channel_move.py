@@ -139,7 +139,8 @@ class DmsChannelMove(models.Model):
     @api.depends("kind", "product_id", "quantity")
     def _compute_display_name(self):
         kinds = dict(self._fields["kind"]._description_selection(self.env))
-        for move in self:
+        # a portal user sees its moves, but not the product's record
+        for move in self.sudo():
             move.display_name = (
                 f"{kinds.get(move.kind, '')} {move.product_id.display_name or ''}: {move.quantity:g}"
             )

@@ -1,6 +1,7 @@
 import logging
 
 from odoo import api, fields, models
+from odoo.exceptions import AccessError
 from odoo.tools import SQL
 
 _logger = logging.getLogger(__name__)
@@ -67,7 +68,8 @@ class DmsChannelPosition(models.Model):
 
     @api.depends("partner_id", "product_id")
     def _compute_display_name(self):
-        for position in self:
+        # a portal user sees its positions, but not the product's record
+        for position in self.sudo():
             position.display_name = f"{position.product_id.display_name} · {position.partner_id.display_name}"
 
     def action_open_moves(self):
@@ -82,6 +84,24 @@ class DmsChannelPosition(models.Model):
                 ("partner_id", "=", self.partner_id.id),
                 ("product_id", "=", self.product_id.id),
             ],
+        }
+
+    @api.model
+    def action_check_consistency(self):
+        """Check all positions now and show those that don't add up."""
+        if not self.env.user.has_group("dms_channel.dms_channel_group_manager"):
+            raise AccessError(self.env._("Only a channel manager may check the channel stock."))
+        wrong = self._check_consistency()
+        if wrong:
+            action = self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_channel_position_action")
+            return action | {"domain": [("id", "in", wrong.ids)]}
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "success",
+                "message": self.env._("Every position is the sum of its moves."),
+            },
         }
 
     @api.model

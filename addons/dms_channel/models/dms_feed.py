@@ -21,7 +21,7 @@ _logger = logging.getLogger(__name__)
 
 STAGE_COLUMNS = ("row", *RAW_FIELDS, "date", "quantity", "returned", "price", "amount", "issues")
 BATCH = 50_000
-LINE_STATE = "CASE issues WHEN '' THEN 'ok' WHEN 'duplicate' THEN 'duplicate' ELSE 'error' END"
+LINE_STATE = "CASE checked.issues WHEN '' THEN 'ok' WHEN 'duplicate' THEN 'duplicate' ELSE 'error' END"
 
 
 class _CopyStream:
@@ -430,10 +430,15 @@ class DmsFeed(models.Model):
             ("dms_feed_unit", self._get_unit_codes_sql()),
             ("dms_feed_checked", self._get_checked_sql()),
         ):
-            self.env.cr.execute(SQL("DROP TABLE IF EXISTS %s", SQL.identifier("pg_temp", name)))
-            self.env.cr.execute(SQL("CREATE TEMP TABLE %s ON COMMIT DROP AS %s", SQL.identifier(name), query))
-            self.env.cr.execute(SQL("ANALYZE %s", SQL.identifier(name)))
+            self._create_temp(name, query)
         self._mark_duplicates()
+
+    @api.model
+    def _create_temp(self, name, query):
+        """Keep the answer of ``query`` for this transaction, with statistics so that later joins are planned well."""
+        self.env.cr.execute(SQL("DROP TABLE IF EXISTS %s", SQL.identifier("pg_temp", name)))
+        self.env.cr.execute(SQL("CREATE TEMP TABLE %s ON COMMIT DROP AS %s", SQL.identifier(name), query))
+        self.env.cr.execute(SQL("ANALYZE %s", SQL.identifier("pg_temp", name)))
 
     def _get_partner_codes_sql(self):
         """Answer the query (code, partner_id, issue) for each distributor code that the rows give ('' is none)."""
@@ -642,6 +647,7 @@ class DmsFeed(models.Model):
                            partner.partner_id, outlet.outlet_id, product.product_id, stage.date,
                            stage.quantity, stage.returned, stage.price, stage.amount,
                            CASE WHEN stage.unit_text = '' OR product.product_id IS NULL THEN 1::numeric
+                                WHEN unit.issue IS NOT NULL THEN NULL
                                 ELSE unit.factor::numeric / product.factor::numeric END AS factor,
                            CONCAT_WS(',', NULLIF(stage.issues, ''), partner.issue, product.issue, outlet.issue,
                                      CASE WHEN stage.unit_text <> '' THEN unit.issue END,
@@ -776,7 +782,7 @@ class DmsFeed(models.Model):
                 SELECT line_id, %(feed)s, %(company)s, %(kind)s, row, %(texts)s, partner_id, outlet_id, product_id,
                        date, quantity, returned, price_unit, amount, %(state)s,
                        NULLIF(split_part(issues, ',', 1), ''), NULLIF(issues, ''), duplicate_of_id
-                  FROM dms_feed_checked ORDER BY row
+                  FROM dms_feed_checked checked ORDER BY row
                 """,
                 names=SQL(", ").join(map(SQL.identifier, RAW_FIELDS)),
                 feed=self.id,
@@ -879,8 +885,9 @@ class DmsFeed(models.Model):
             )
         }
         new = []
-        for code, target_id in targets.items():
-            if mapping := known.get(code.strip().lower()):
+        by_code = {code.strip().lower(): (code, target_id) for code, target_id in targets.items()}
+        for folded, (code, target_id) in by_code.items():
+            if mapping := known.get(folded):
                 mapping[target] = target_id
             else:
                 new.append(
@@ -941,6 +948,12 @@ class DmsFeed(models.Model):
                 ),
             )
         )
+        # a copy with statistics of its own: those of the big table know nothing of this transaction's rows
+        self._create_temp(
+            "dms_feed_release",
+            SQL("SELECT * FROM dms_feed_line WHERE feed_id = %s AND state = 'ok' ORDER BY id", self.id),
+        )
+        self._create_temp("dms_feed_rate", self._get_rates_sql())
         source = self._get_count_source_sql() if self.kind == "count" else self._get_sale_source_sql()
         moves, positions = self.env["dms.channel.move"]._append(source)
         self.env.cr.execute(
@@ -968,18 +981,16 @@ class DmsFeed(models.Model):
             SELECT part.kind, line.company_id, line.partner_id, line.outlet_id, line.product_id, NULL::integer,
                    line.date, part.quantity, COALESCE(line.price_unit, 0), %(currency)s,
                    COALESCE(part.amount, 0) * rate.rate, line.id, NULL::integer, NULL::integer, %(name)s
-              FROM dms_feed_line line
-              JOIN (%(rates)s) rate ON rate.date = line.date
+              FROM dms_feed_release line
+              JOIN dms_feed_rate rate ON rate.date = line.date
         CROSS JOIN LATERAL (VALUES
                        ('sell_out', -line.quantity, -line.amount),
                        ('return', line.returned, line.returned * line.price_unit)
                    ) part (kind, quantity, amount)
-             WHERE line.feed_id = %(feed)s AND line.state = 'ok' AND part.quantity <> 0
+             WHERE part.quantity <> 0
             """,
             currency=self.currency_id.id,
             name=self.name,
-            rates=self._get_rates_sql(),
-            feed=self.id,
         )
 
     def _get_count_source_sql(self):
@@ -1002,26 +1013,23 @@ class DmsFeed(models.Model):
                     SELECT line.id, line.company_id, line.partner_id, line.product_id, line.date, line.price_unit,
                            rate.rate,
                            line.quantity - COALESCE(position.quantity, 0) + COALESCE(since.quantity, 0) AS difference
-                      FROM dms_feed_line line
-                      JOIN (%(rates)s) rate ON rate.date = line.date
+                      FROM dms_feed_release line
+                      JOIN dms_feed_rate rate ON rate.date = line.date
                  LEFT JOIN dms_channel_position position USING (company_id, partner_id, product_id)
                  LEFT JOIN LATERAL (
                            SELECT SUM(move.quantity) AS quantity FROM dms_channel_move move
                             WHERE move.company_id = line.company_id AND move.partner_id = line.partner_id
                               AND move.product_id = line.product_id AND move.date > line.date
                            ) since ON TRUE
-                     WHERE line.feed_id = %(feed)s AND line.state = 'ok'
                    ) counted
             """,
             currency=self.currency_id.id,
             name=self.name,
-            rates=self._get_rates_sql(),
-            feed=self.id,
         )
 
     def _get_rates_sql(self):
         """Answer the query (date, rate) that converts the feed's currency into the company's, by day."""
-        dates = SQL("SELECT DISTINCT date FROM dms_feed_line WHERE feed_id = %s AND state = 'ok'", self.id)
+        dates = SQL("SELECT DISTINCT date FROM dms_feed_release")
         company_currency = self.company_id.currency_id
         if self.currency_id == company_currency:
             return SQL("SELECT date, 1::numeric AS rate FROM (%s) dates", dates)
@@ -1045,11 +1053,9 @@ class DmsFeed(models.Model):
         partners = self.env["res.partner"].browse(partner_id for (partner_id,) in partner_ids)
         move_model = self.env["dms.channel.move"]
         move_model._lock_partners(partners.ids)
+        # the moves of a line stand as long as it is released, so none of these is reversed already
         condition = SQL(
-            """
-            move.feed_line_id IN (SELECT line.id FROM dms_feed_line line WHERE %s) AND move.reversed_move_id IS NULL
-            AND NOT EXISTS (SELECT FROM dms_channel_move again WHERE again.reversed_move_id = move.id)
-            """,
+            "move.feed_line_id IN (SELECT line.id FROM dms_feed_line line WHERE %s) AND move.reversed_move_id IS NULL",
             wanted,
         )
         moves, positions = move_model._append(

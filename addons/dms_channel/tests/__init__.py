@@ -1,8 +1,11 @@
 from . import (
     test_agreement,
     test_credit,
+    test_feed,
+    test_history,
     test_order_rule,
     test_portal_access,
+    test_pure_feed_reader,
     test_pure_geometry,
     test_pure_pdf,
     test_pure_rebate,

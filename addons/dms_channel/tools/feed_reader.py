@@ -127,8 +127,14 @@ Line = namedtuple("Line", ("row", *COLUMNS, "day", "sold", "back", "price", "val
 # -- texts, numbers, dates ---------------------------------------------------------------------------------------
 
 
+#: Full-width ASCII and blanks to plain ones. Not NFKC, which would turn 10² into 102.
+_PLAIN = {0xFF01 + offset: 0x21 + offset for offset in range(94)}
+_PLAIN |= {0xFFE5: "¥", 0x3000: " ", 0xA0: " ", 0xFEFF: None, 0: None}
+
+
 def clean(value, decimal="."):
-    """Answer a cell's text: NFKC, no control characters, no outer blanks; ``="00123"`` and ``'00123`` unwrapped.
+    """Answer a cell's text: full-width characters made plain, no outer blanks, ``="00123"`` and ``'00123``
+    unwrapped.
 
     Numbers of a spreadsheet are written with ``decimal`` as their mark, so that they read back as what they were.
     """
@@ -136,9 +142,9 @@ def clean(value, decimal="."):
         return ""
     if isinstance(value, str):
         if not value.isascii():
-            value = unicodedata.normalize("NFKC", value).replace("\ufeff", "")
-        if "\x00" in value:
-            value = value.replace("\x00", "")
+            value = value.translate(_PLAIN)
+        elif "\0" in value:
+            value = value.replace("\0", "")
         value = value.strip()
         if value[:2] == '="' and value[-1:] == '"':
             return value[2:-1].strip()
@@ -171,7 +177,7 @@ def parse_number(text, decimal="."):
     """
     if text.isascii() and text.isdigit() and len(text) <= 12:
         return text
-    text = unicodedata.normalize("NFKC", text).strip()
+    text = text.translate(_PLAIN).strip()
     sign = 1
     if text[:1] == "(" and text[-1:] == ")":
         text, sign = text[1:-1], -1
@@ -247,7 +253,7 @@ def parse_date(text, order="dmy"):
     if match := _SERIAL.fullmatch(text):
         day = _EPOCH + datetime.timedelta(days=int(match[1]))
     else:
-        parts = _parse_date_parts(unicodedata.normalize("NFKC", text).strip(), order)
+        parts = _parse_date_parts(text.translate(_PLAIN).strip(), order)
         if not parts:
             return None
         year, month, number = (int(part) for part in parts)

@@ -66,18 +66,17 @@ class DmsFeedMapCodes(models.TransientModel):
     @api.model
     def _get_code_values(self, lines):
         """Answer one line of the wizard for each sender and code, the most frequent code first."""
-        counts = {}
+        counts, texts = {}, {}
         for line in lines:
             for issue in (line.issues or "").split(","):
                 kind, name = KIND_BY_ISSUE.get(issue, (None, None))
                 if kind and line[name]:
-                    key = (line.feed_id.partner_id.id, kind, line[name])
+                    key = (line.feed_id.partner_id.id, kind, line[name].lower())
                     counts[key] = counts.get(key, 0) + 1
+                    texts.setdefault(key, line[name])
         return [
-            {"partner_id": partner_id, "kind": kind, "code": code, "line_count": count}
-            for (partner_id, kind, code), count in sorted(
-                counts.items(), key=lambda item: (-item[1], item[0][1:])
-            )
+            {"partner_id": key[0], "kind": key[1], "code": texts[key], "line_count": count}
+            for key, count in sorted(counts.items(), key=lambda item: (-item[1], item[0][1:]))
         ]
 
     def action_confirm(self):
