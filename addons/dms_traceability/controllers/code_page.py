@@ -1,9 +1,11 @@
 import re
 
+from babel.dates import format_skeleton
+
 from odoo import http
 from odoo.exceptions import UserError
 from odoo.http import request
-from odoo.tools import format_date, hash_sign, verify_hash_signed
+from odoo.tools import babel_locale_parse, hash_sign, verify_hash_signed
 
 from ..tools import gs1
 
@@ -176,13 +178,13 @@ class CodePage(http.Controller):
             "product": order_sudo.product_id.with_context(display_default_code=False).display_name,
             "batch": order_sudo.lot_id.name,
             "expiry": order_sudo.lot_id.expiration_date
-            and format_date(request.env, order_sudo.lot_id.expiration_date),
+            and self._format("yMMMd", order_sudo.lot_id.expiration_date),
             "is_case": bool(info["level"]),
             "case_size": order_sudo.case_size,
             "gtin": info["gtin"],
             "serial": info["serial"],
             "areas": territories_sudo and territories_sudo.mapped("name"),
-            "first_month": first and format_date(request.env, first, date_format="MMMM yyyy"),
+            "first_month": first and self._format("yMMMM", first),
             "area": scan_sudo and scan_sudo.area,
             "located": located,
             "asked": asked,
@@ -191,6 +193,11 @@ class CodePage(http.Controller):
             values["scan_token"] = hash_sign(request.env(su=True), SCOPE, scan_sudo.id, expiration_hours=1)
             values["regions"], values["other_countries"] = self._get_regions()
         return values
+
+    def _format(self, skeleton, moment):
+        """A date as people of the page's language write it, with the month in words."""
+        lang = request.env["res.lang"]._get_data(code=request.env.lang or "en_US")
+        return format_skeleton(skeleton, moment, locale=babel_locale_parse(lang.code))
 
     def _get_regions(self):
         """What the region picker offers: the states of the countries we sell in, then the other countries.

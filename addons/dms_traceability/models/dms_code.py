@@ -1,4 +1,5 @@
 import os
+from collections import defaultdict
 
 import numpy as np
 
@@ -54,6 +55,7 @@ CREATE TABLE IF NOT EXISTS dms_trace_pack (
     CONSTRAINT dms_trace_pack_one_parent EXCLUDE USING gist (
         int8range(first, last, '[]') WITH &&, tsrange(packed_on, unpacked_on) WITH &&)
 );
+CREATE INDEX IF NOT EXISTS dms_trace_pack_open_idx ON dms_trace_pack (first) WHERE unpacked_on IS NULL;
 CREATE INDEX IF NOT EXISTS dms_trace_pack_parent_idx ON dms_trace_pack (parent);
 
 CREATE TABLE IF NOT EXISTS dms_trace_event_range (
@@ -109,6 +111,7 @@ class DmsCode(models.Model):
             ("void", "Void"),
             ("destroyed", "Destroyed"),
         ],
+        "Status",
         readonly=True,
     )
     order_id = fields.Many2one("dms.code.order", "Code Order", readonly=True)
@@ -120,6 +123,9 @@ class DmsCode(models.Model):
     unit_count = fields.Integer("Units", compute="_compute_unit_count")
     partner_id = fields.Many2one("res.partner", "Distributor", readonly=True)
     picking_id = fields.Many2one("stock.picking", "Delivery", readonly=True)
+    scanned_picking_id = fields.Many2one(
+        "stock.picking", "Scanned On", readonly=True, help="The delivery that this very label was scanned on."
+    )
     event_ids = fields.Many2many("dms.trace.event", string="Events", compute="_compute_event_ids")
     digital_link = fields.Char("Digital Link", compute="_compute_digital_link")
 
@@ -138,16 +144,30 @@ class DmsCode(models.Model):
                    CASE WHEN c.level = %(unit)s THEN o.gtin ELSE o.case_gtin END AS gtin,
                    CASE %(state)s %(names)s END AS state,
                    p.parent AS case_key,
+                   c.picking_id AS scanned_picking_id,
                    COALESCE(c.picking_id, box.picking_id) AS picking_id,
                    COALESCE(c.partner_id, box.partner_id) AS partner_id
               FROM dms_trace_code c
               JOIN dms_code_order o ON c.key BETWEEN o.first_key AND o.last_key
-         LEFT JOIN dms_trace_pack p ON p.unpacked_on IS NULL AND int8range(p.first, p.last, '[]') @> c.key
-         LEFT JOIN dms_trace_code box ON box.key = p.parent
+              %(case)s
             """,
+            case=self._join_case(),
             unit=UNIT,
             state=state,
             names=names,
+        )
+
+    @api.model
+    def _join_case(self):
+        """Join of the case ``box`` that a code ``c`` is in now: open runs never overlap, so the nearest one decides."""
+        return SQL(
+            """
+            LEFT JOIN LATERAL (SELECT parent, last FROM dms_trace_pack
+                                WHERE unpacked_on IS NULL AND first <= c.key
+                             ORDER BY first DESC LIMIT 1) p ON c.level = %s AND p.last >= c.key
+            LEFT JOIN dms_trace_code box ON box.key = p.parent
+            """,
+            UNIT,
         )
 
     def init(self):
@@ -169,9 +189,10 @@ class DmsCode(models.Model):
     def _search_serial(self, operator, value):
         if operator not in ("=", "in", "ilike"):
             return NotImplemented
-        texts = [value] if isinstance(value, str) else value
-        keys = [info["key"] for text in texts for info in self._read_text(text)]
-        return [("id", "in", keys)]
+        texts = [value] if isinstance(value, str) else list(value)
+        groups = self.env["dms.code.order"].sudo()._read_group([("first_key", ">", 0)], ["gtin", "case_gtin"])
+        gtins = sorted({gtin for pair in groups for gtin in pair})
+        return [("id", "in", [info["key"] for info in self._read_texts(texts, gtins) if info])]
 
     def _compute_unit_count(self):
         cases = self.filtered(lambda code: code.level == "case")
@@ -315,14 +336,23 @@ class DmsCode(models.Model):
         return result
 
     @api.model
-    def _decode(self, gtin, serial):
-        """Key that a GTIN-14 and a serial vouch for, without any look-up in the code tables.
+    def _decode(self, pairs):
+        """Keys that GTINs and serials vouch for, without any look-up in the code tables.
 
-        :return: ``(key, year, fingerprint of the master key)`` or None
+        :param pairs: list of ``(GTIN-14, serial)``
+        :return: list aligned with ``pairs``: ``(key, year, fingerprint of the master key)`` or None
         """
         masters = self._get_master_keys()
-        found = codes.decode(masters, gtin, serial, fields.Date.today().year)
-        return found and (found[0], found[1], codes.fingerprint(masters[found[2]]))
+        places = defaultdict(list)
+        for place, (gtin, _serial) in enumerate(pairs):
+            places[gtin].append(place)
+        result = [None] * len(pairs)
+        year = fields.Date.today().year
+        for gtin, own_places in places.items():
+            serials = [pairs[place][1] for place in own_places]
+            for place, item in zip(own_places, codes.decode(masters, gtin, serials, year), strict=True):
+                result[place] = item and (item[0], item[1], codes.fingerprint(masters[item[2]]))
+        return result
 
     @api.model
     def _resolve(self, pairs):
@@ -332,7 +362,7 @@ class DmsCode(models.Model):
         :return: list aligned with ``pairs``: None for a forgery, else a dict with ``key``, ``level``, ``gtin``,
             ``serial``, ``order``, ``state`` (number), ``picking_id``, ``partner_id``, ``case_key``
         """
-        decoded = [self._decode(gtin, serial) for gtin, serial in pairs]
+        decoded = self._decode(pairs)
         keys = [item[0] for item in decoded if item]
         rows, orders = self._read_rows(keys), self.env["dms.code.order"].sudo()._of_keys(keys)
         order_of = {key: order for order, own_keys in orders.items() for key in own_keys}
@@ -344,6 +374,26 @@ class DmsCode(models.Model):
                 result.append(None)
                 continue
             result.append(dict(row, gtin=gtin, serial=codes.normalise(serial), order=order))
+        return result
+
+    @api.model
+    def _read_texts(self, texts, gtins=()):
+        """Codes that scanned or typed texts mean; a bare serial is tried with each of ``gtins``.
+
+        :return: list aligned with ``texts``, as of :meth:`_resolve`
+        """
+        pairs, owners = [], []
+        for place, text in enumerate(texts):
+            try:
+                gtin, serial = gs1.parse(text)
+            except ValueError:
+                continue
+            candidates = [gtin] if gtin else gtins
+            pairs += [(candidate, serial) for candidate in candidates]
+            owners += [place] * len(candidates)
+        result = [None] * len(texts)
+        for place, info in zip(owners, self._resolve(pairs), strict=True):
+            result[place] = result[place] or info
         return result
 
     @api.model
@@ -361,33 +411,16 @@ class DmsCode(models.Model):
                            COALESCE(c.picking_id, box.picking_id) AS picking_id,
                            COALESCE(c.partner_id, box.partner_id) AS partner_id
                       FROM dms_trace_code c
-                 LEFT JOIN dms_trace_pack p ON p.unpacked_on IS NULL AND int8range(p.first, p.last, '[]') @> c.key
-                 LEFT JOIN dms_trace_code box ON box.key = p.parent
+                        %s
                      WHERE c.key = ANY(%s)
                     """,
                     ASSIGNED,
                     RECEIVED,
+                    self._join_case(),
                     list(keys),
                 )
             )
         }
-
-    @api.model
-    def _read_text(self, text, gtins=()):
-        """Codes that a scanned or typed text may mean: one, or none; a bare serial is tried with ``gtins``."""
-        try:
-            gtin, serial = gs1.parse(text)
-        except ValueError:
-            return []
-        if gtin is None and not gtins:
-            orders_sudo = self.env["dms.code.order"].sudo()
-            gtins = {
-                value
-                for fname in ("gtin", "case_gtin")
-                for (value,) in orders_sudo._read_group([(fname, "!=", False)], [fname])
-            }
-        pairs = [(gtin, serial)] if gtin else [(gtin, serial) for gtin in gtins]
-        return [info for info in self._resolve(pairs) if info]
 
     @api.model
     def _count_units(self, case_keys):

@@ -61,6 +61,7 @@ class DmsCodeOrder(models.Model):
     case_count = fields.Integer("Cases", compute="_compute_case_count", store=True)
     state = fields.Selection(
         [("draft", "Draft"), ("generated", "Printed"), ("active", "In Use"), ("cancelled", "Cancelled")],
+        string="Status",
         default="draft",
         required=True,
         copy=False,
@@ -330,7 +331,8 @@ class DmsCodeOrder(models.Model):
     def action_open_codes(self):
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("dms_traceability.dms_code_action")
-        action["domain"] = [("order_id", "=", self.id)]
+        # By keys, not by order_id: so the list is read from the primary key, wherever the order stands in the table.
+        action["domain"] = [("id", ">=", self.first_key), ("id", "<=", self.last_key)]
         action["context"] = {"search_default_case": 1} if self.case_count else {}
         return action
 

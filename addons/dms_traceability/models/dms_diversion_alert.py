@@ -14,8 +14,11 @@ class DmsDiversionAlert(models.Model):
     partner_id = fields.Many2one("res.partner", "Distributor", required=True, readonly=True, index=True)
     product_id = fields.Many2one("product.product", required=True, readonly=True, index=True)
     picking_id = fields.Many2one("stock.picking", "Delivery", readonly=True, index="btree_not_null")
-    territory_id = fields.Many2one("dms.territory", "Found In", readonly=True, index="btree_not_null")
+    territory_id = fields.Many2one(
+        "dms.territory", "Found In Territory", readonly=True, index="btree_not_null"
+    )
     country_id = fields.Many2one("res.country", "Found In Country", readonly=True)
+    place = fields.Char("Found In", compute="_compute_place")
     authorised_ids = fields.Many2many("dms.territory", string="Authorised Area", readonly=True)
     scan_ids = fields.One2many("dms.scan", "alert_id", string="Scans", readonly=True)
     scan_count = fields.Integer("Number of Scans", readonly=True)
@@ -28,6 +31,7 @@ class DmsDiversionAlert(models.Model):
     reason = fields.Text(readonly=True)
     state = fields.Selection(
         [("open", "Open"), ("cased", "In a Case"), ("dismissed", "Dismissed")],
+        "Status",
         default="open",
         required=True,
         readonly=True,
@@ -36,6 +40,11 @@ class DmsDiversionAlert(models.Model):
     )
     case_id = fields.Many2one("dms.diversion.case", "Case", readonly=True, index="btree_not_null")
     user_id = fields.Many2one("res.users", "Inspector", tracking=True)
+
+    @api.depends("territory_id.complete_name", "country_id.name")
+    def _compute_place(self):
+        for alert in self:
+            alert.place = alert.territory_id.complete_name or alert.country_id.name
 
     def action_dismiss(self):
         self.check_access("write")
@@ -150,7 +159,6 @@ class DmsDiversionAlert(models.Model):
         )
 
     def _get_reason(self, scans, codes, devices):
-        found = self.territory_id.complete_name or self.country_id.name
         allowed = ", ".join(self.authorised_ids.mapped("complete_name"))
         return self.env._(
             "%(codes)s items of %(product)s were scanned in %(found)s (%(scans)s scans, %(devices)s devices). "
@@ -159,7 +167,7 @@ class DmsDiversionAlert(models.Model):
             scans=scans,
             devices=devices,
             product=self.product_id.display_name,
-            found=found,
+            found=self.place,
             distributor=self.partner_id.display_name,
             picking=self.picking_id.name,
             date=fields.Date.to_string(self.picking_id.date_done),

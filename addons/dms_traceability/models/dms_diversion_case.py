@@ -43,6 +43,7 @@ class DmsDiversionCase(models.Model):
             ("appealed", "Appealed"),
             ("closed", "Closed"),
         ],
+        "Status",
         default="open",
         required=True,
         readonly=True,
@@ -77,7 +78,7 @@ class DmsDiversionCase(models.Model):
     def _compute_access_url(self):
         super()._compute_access_url()
         for case in self:
-            case.access_url = f"/my/diversion/{case.id}"
+            case.access_url = f"/my/cases/{case.id}"
 
     @api.depends("alert_ids")
     def _compute_alert_count(self):
@@ -99,7 +100,7 @@ class DmsDiversionCase(models.Model):
                     product=alert.product_id.display_name,
                     picking=alert.picking_id.name,
                     codes=alert.code_count,
-                    place=alert.territory_id.complete_name or alert.country_id.name,
+                    place=alert.place,
                     first=fields.Date.to_string(alert.date_first),
                     last=fields.Date.to_string(alert.date_last),
                     allowed=", ".join(alert.authorised_ids.mapped("complete_name")),
@@ -225,8 +226,8 @@ class DmsDiversionCase(models.Model):
     def _answer(self, text):
         """The distributor's answer, from the portal."""
         self.ensure_one()
-        if self.state not in ("open", "hearing"):
-            raise UserError(self.env._("%s is ruled on already: appeal instead of answering.", self.name))
+        if self.state != "hearing":
+            raise UserError(self.env._("%s is not at its hearing, so it can't be answered now.", self.name))
         if not (text or "").strip():
             raise UserError(self.env._("Please write your answer before sending it."))
         self.sudo().write({"answer": text.strip(), "answer_date": fields.Datetime.now()})

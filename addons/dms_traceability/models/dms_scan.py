@@ -40,7 +40,7 @@ class DmsScan(models.Model):
             ("outside", "Outside"),
             ("unknown", "Not Known"),
         ],
-        "Authorised Area",
+        "Area",
         required=True,
         default="unknown",
         readonly=True,

@@ -65,18 +65,11 @@ class StockPicking(models.Model):
     def action_dms_open_codes(self):
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("dms_traceability.dms_code_action")
-        action["domain"] = [("id", "in", self._dms_get_keys())]
+        action["domain"] = [("scanned_picking_id", "=", self.id)]
+        action["context"] = {}
         return action
 
     # --- Scanning ---------------------------------------------------------------------------------
-
-    def _dms_get_keys(self):
-        return [
-            key
-            for (key,) in self.env.execute_query(
-                SQL("SELECT key FROM dms_trace_code WHERE picking_id = ANY(%s) ORDER BY key", self.ids)
-            )
-        ]
 
     def _dms_get_expected(self):
         """Units that the delivery holds: ``{(product, lot): quantity}`` in the products' own unit."""
@@ -158,12 +151,11 @@ class StockPicking(models.Model):
         )
         gtins = {gtin for pair in gtins for gtin in pair if gtin}
         Code = self.env["dms.code"]
-        found = [Code._read_text(text, gtins)[:1] for text in texts]
-        sizes = Code._count_units([info["key"] for infos in found for info in infos if info["level"] == CASE])
+        found = Code._read_texts(texts, gtins)
+        sizes = Code._count_units([info["key"] for info in found if info and info["level"] == CASE])
         outcomes, accepted = [], []
         seen = set()
-        for text, infos in zip(texts, found, strict=True):
-            info = infos[0] if infos else None
+        for text, info in zip(texts, found, strict=True):
             units = 0
             if info:
                 units = sizes.get(info["key"], 0) if info["level"] == CASE else 1
@@ -175,8 +167,8 @@ class StockPicking(models.Model):
             outcomes.append({"text": text, "ok": not message, "units": units, "message": message or ""})
         if accepted:
             taken = set(self._dms_take(accepted))
-            for outcome, infos in zip(outcomes, found, strict=True):
-                if outcome["ok"] and infos[0]["key"] not in taken:
+            for outcome, info in zip(outcomes, found, strict=True):
+                if outcome["ok"] and info["key"] not in taken:
                     outcome.update(ok=False, message=self.env._("Someone else has just taken this code."))
         self.invalidate_recordset(["dms_unit_count", "dms_label_count", "dms_scan_state"])
         return outcomes
@@ -364,7 +356,7 @@ class StockPicking(models.Model):
         wrong = []
         for line in self._dms_get_scan_lines():
             product, short = line["product"], line["scanned"] < line["expected"]
-            required = product.dms_code_required and self.dms_distributor_id
+            required = product.dms_code_required and self._dms_get_holder()
             if line["scanned"] > line["expected"] or (short and (required or line["scanned"])):
                 wrong.append(
                     self.env._(
@@ -385,9 +377,14 @@ class StockPicking(models.Model):
                 )
             )
 
+    def _dms_get_holder(self):
+        """The distributor that answers for the goods: the one that got them, else the one that supplies the outlet."""
+        self.ensure_one()
+        return self.dms_distributor_id or self.partner_id._get_distributor()
+
     def _dms_ship_codes(self):
         self.ensure_one()
-        distributor = self.dms_distributor_id
+        distributor = self._dms_get_holder()
         if distributor:
             agreements_sudo = (
                 self.env["dms.agreement"]
@@ -418,8 +415,14 @@ class StockPicking(models.Model):
         self.ensure_one()
         return self.dms_agreement_id.line_ids.filtered(lambda line: line._covers(product)).territory_id
 
+    def _dms_sign_receipt(self, name, signature):
+        received = self.sudo().dms_receipt_state == "received"
+        result = super()._dms_sign_receipt(name, signature)
+        if not received:
+            self.sudo()._dms_receive_codes()
+        return result
+
     def _dms_receive_codes(self):
-        """The distributor signed for the delivery: its codes are received."""
         for picking in self:
             self.env.cr.execute(
                 "UPDATE dms_trace_code SET state = %s WHERE picking_id = %s AND state = %s RETURNING key",
@@ -431,6 +434,6 @@ class StockPicking(models.Model):
                     "receiving",
                     codes.ranges(keys),
                     company=picking.company_id,
-                    partner=picking.dms_distributor_id,
+                    partner=picking._dms_get_holder(),
                     picking=picking,
                 )

@@ -6,7 +6,7 @@ from odoo.fields import Command
 from odoo.addons.dms_channel.tests.common import DmsChannelCommon
 
 MASTER_KEY = "test-only-0123456789abcdef0123456789abcdef"
-GTIN = "06901234567892"
+GTIN = "00614141999996"
 
 
 class DmsTraceCommon(DmsChannelCommon):

@@ -20,7 +20,7 @@ class TestCodeOrder(DmsTraceCommon):
         order = self._order_codes(100, 24, "draft").with_user(self.storeman)
         order.action_generate()
         self.assertRecordValues(
-            order, [{"state": "generated", "gtin": GTIN, "case_gtin": "16901234567899", "case_count": 4}]
+            order, [{"state": "generated", "gtin": GTIN, "case_gtin": "10614141999993", "case_count": 4}]
         )
         serials = self._serials(order)
         self.assertEqual(len(set(serials)), 100)

@@ -32,7 +32,7 @@ class TestCodePage(DmsTraceCommon, HttpCase):
             self.agreement_north.name,
             "Storeman",
         ):
-            self.assertNotIn(secret, re.sub(r"\b06901234567892\b", "", response.text), secret)
+            self.assertNotIn(secret, response.text, secret)
 
     def test_genuine(self):
         response = self._get(self.serials[0])
@@ -132,7 +132,7 @@ class TestCodePage(DmsTraceCommon, HttpCase):
     def test_bad_input(self):
         for path in (
             "/01/123/21/ABC",
-            "/01/06901234567893/21/ABC",
+            "/01/00614141999993/21/ABC",
             f"/01/{GTIN}/21/{'A' * 21}",
             f"/01/{GTIN}/21/%00%00",
             f"/01/{GTIN}/21/%C3%A9",

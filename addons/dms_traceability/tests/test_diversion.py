@@ -108,10 +108,28 @@ class TestDiversion(DmsTraceCommon):
         case = self.env["dms.diversion.case"].create(
             {"partner_id": self.distributor_north.id, "alert_ids": alert.ids}
         )
+        with self.assertRaises(UserError):
+            case._answer("Before the hearing")
         with self.assertRaises(AccessError):
             case.with_user(self.user_channel)._rule("confirmed", "No")
         with self.assertRaises(AccessError):
             case.with_user(self.user_channel).write({"ruling": "confirmed"})
+
+    def test_staff_can_read_the_screens(self):
+        alert = self._scan(self.serials[0], "2000").alert_id
+        case = self.env["dms.diversion.case"].create(
+            {"partner_id": self.distributor_north.id, "alert_ids": alert.ids}
+        )
+        code = self.env["dms.code"].browse(self.order.first_key)
+        self.env.invalidate_all()
+        for user in (self.inspector, self.user_channel):
+            for record in (alert, case, code, self.order, code.event_ids):
+                arch = self.env[record._name].with_user(user).get_views([(False, "list"), (False, "form")])
+                names = set(arch["models"][record._name]["fields"])
+                self.assertTrue(record.with_user(user).read(sorted(names)), record._name)
+                for name in names:
+                    if record._fields[name].relational:
+                        record.with_user(user).mapped(f"{name}.display_name")
 
     def test_dismissed_alert_is_not_joined(self):
         alert = self._scan(self.serials[0], "2000").alert_id

@@ -26,7 +26,7 @@ class TestCodes(unittest.TestCase):
     def test_round_trip(self, key, year):
         (serial,) = codes.encode(MASTER, GTIN, year, [key])
         self.assertRegex(serial, r"^[0-9A-HJKMNP-TV-Z]{14}$")
-        self.assertEqual(codes.decode([OTHER, MASTER], GTIN, serial.lower(), 2027), (key, year, 1))
+        self.assertEqual(codes.decode([OTHER, MASTER], GTIN, [serial.lower()], 2027), [(key, year, 1)])
 
     @settings(max_examples=300)
     @given(keys, st.integers(0, 13), st.sampled_from(codes.ALPHABET))
@@ -34,18 +34,26 @@ class TestCodes(unittest.TestCase):
         (serial,) = codes.encode(MASTER, GTIN, 2026, [key])
         altered = serial[:position] + glyph + serial[position + 1 :]
         if altered != serial:
-            self.assertIsNone(codes.decode([MASTER], GTIN, altered, 2027))
+            self.assertEqual(codes.decode([MASTER], GTIN, [altered], 2027), [None])
 
     @given(st.text(max_size=20))
     def test_any_text_is_answered(self, text):
-        self.assertIsNone(codes.decode([MASTER], GTIN, text, 2027))
+        self.assertEqual(codes.decode([MASTER], GTIN, [text], 2027), [None])
+
+    def test_many_at_once(self):
+        serials = codes.encode(MASTER, GTIN, 2026, range(1000))
+        serials[3], serials[5] = "0" * 14, "?"
+        found = codes.decode([MASTER], GTIN, serials, 2026)
+        self.assertEqual([index for index, item in enumerate(found) if item is None], [3, 5])
+        self.assertEqual(found[999], (999, 2026, 0))
+        self.assertEqual(codes.decode([MASTER], GTIN, [], 2026), [])
 
     def test_other_key_gtin_or_future_year_is_refused(self):
         (serial,) = codes.encode(MASTER, GTIN, 2027, [7])
-        self.assertIsNone(codes.decode([OTHER], GTIN, serial, 2027))
-        self.assertIsNone(codes.decode([MASTER], "16901234567899", serial, 2027))
-        self.assertIsNone(codes.decode([MASTER], GTIN, serial, 2026))
-        self.assertIsNone(codes.decode([], GTIN, serial, 2027))
+        self.assertEqual(codes.decode([OTHER], GTIN, [serial], 2027), [None])
+        self.assertEqual(codes.decode([MASTER], "16901234567899", [serial], 2027), [None])
+        self.assertEqual(codes.decode([MASTER], GTIN, [serial], 2026), [None])
+        self.assertEqual(codes.decode([], GTIN, [serial], 2027), [None])
 
     def test_no_collision_across_orders_and_years(self):
         seen = set()

@@ -90,10 +90,20 @@ class TestShipping(DmsTraceCommon):
         )
         with self.assertRaisesRegex(UserError, "finished"):
             picking._dms_add_codes(["X"])
-        picking._dms_receive_codes()
+        for _twice in range(2):
+            picking.with_user(self.clerk_north)._dms_sign_receipt("Clerk", False)
         self.env.invalidate_all()
         self.assertEqual(unit.state, "received")
-        self.assertEqual(unit.event_ids.sorted("id")[-1].biz_step, "receiving")
+        self.assertEqual(unit.event_ids.sorted("id").mapped("biz_step").count("receiving"), 1)
+        self.assertEqual(picking.action_dms_open_codes()["domain"], [("scanned_picking_id", "=", picking.id)])
+        self.assertEqual(self.env["dms.code"].search_count([("scanned_picking_id", "=", picking.id)]), 1)
+
+    def test_an_outlet_is_its_distributors(self):
+        order = self._order_codes(24, 24)
+        picking = self._create_delivery(24, self.outlet)
+        picking._dms_assign_codes()
+        picking.button_validate()
+        self.assertEqual(self.env["dms.code"].browse(order.first_key).partner_id, self.distributor_north)
 
     def test_required_codes_hold_the_delivery(self):
         picking = self._create_delivery(24)

@@ -32,6 +32,8 @@ _HALF_BITS = KEY_BITS // 2
 _HALF_MASK = (1 << _HALF_BITS) - 1
 _ROUNDS = 10
 _GLYPHS = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)
+_VALUE_OF = np.zeros(128, dtype=np.uint64)
+_VALUE_OF[_GLYPHS] = np.arange(32, dtype=np.uint64)
 _VALUES = {glyph: value for value, glyph in enumerate(ALPHABET)} | {"O": 0, "I": 1, "L": 1}
 
 
@@ -131,35 +133,41 @@ def normalise(serial):
     return "".join(ALPHABET[value] for value in values)
 
 
-def decode(masters, gtin, serial, last_year):
-    """Database key of a serial, or None when no accepted key vouches for it.
+def decode(masters, gtin, serials, last_year):
+    """Database keys of serials, without any look-up.
 
-    All keys and years are tried before the answer, so that the time tells nothing.
+    All keys and years are tried for each serial, so that the time tells nothing.
 
     :param masters: accepted master keys (bytes)
-    :param str gtin: GTIN-14
-    :param str serial: as typed or scanned
+    :param str gtin: GTIN-14 of all the serials
+    :param serials: as typed or scanned
     :param int last_year: last year of issue to accept
-    :return: ``(key, year, index of the master key)`` or None
+    :return: list aligned with ``serials``: ``(key, year, index of the master key)``, or None when no accepted
+        key vouches for the serial
     """
-    canonical = normalise(serial)
-    if canonical is None:
-        return None
-    number = 0
-    for glyph in canonical:
-        number = number << 5 | _VALUES[glyph]
-    body = np.array([number >> TAG_BITS], dtype=np.uint64)
-    tag = (number & ((1 << TAG_BITS) - 1)).to_bytes(4, "big")
-    found = None
+    canonical = [normalise(serial) for serial in serials]
+    bodies, tags = _split([serial or "0" * SERIAL_LENGTH for serial in canonical])
+    found = [None] * len(canonical)
     for position, master in enumerate(masters):
+        keys = unpermute(_derive(master, "body", gtin), bodies)
         for year in range(last_year, FIRST_YEAR - 1, -1):
-            expected = int(_tags(master, gtin, year, body)[0]).to_bytes(4, "big")
-            if hmac.compare_digest(expected, tag) and found is None:
-                found = (master, year, position)
-    if found is None:
-        return None
-    master, year, position = found
-    return int(unpermute(_derive(master, "body", gtin), body)[0]), year, position
+            for index in np.flatnonzero(_tags(master, gtin, year, bodies) == tags).tolist():
+                if canonical[index] is not None and found[index] is None:
+                    found[index] = (int(keys[index]), year, position)
+    return found
+
+
+def _split(serials):
+    """Bodies and tags of canonical serials, as arrays of uint64."""
+    glyphs = np.frombuffer("".join(serials).encode(), dtype=np.uint8).reshape(-1, SERIAL_LENGTH)
+    values = _VALUE_OF[glyphs]
+    bodies = np.zeros(len(values), dtype=np.uint64)
+    tags = np.zeros(len(values), dtype=np.uint64)
+    for position in range(SERIAL_LENGTH):
+        target = bodies if position < BODY_CHARS else tags
+        target <<= np.uint64(5)
+        target |= values[:, position]
+    return bodies, tags
 
 
 def ranges(keys):

@@ -10,7 +10,7 @@ class DmsCodeScan(models.TransientModel):
     _inherit = "barcodes.barcode_events_mixin"
 
     picking_id = fields.Many2one("stock.picking", required=True, readonly=True)
-    partner_id = fields.Many2one(related="picking_id.partner_id")
+    partner_id = fields.Many2one(related="picking_id.partner_id", string="Deliver To")
     line_ids = fields.One2many("dms.code.scan.line", "wizard_id", readonly=True)
     codes_text = fields.Text("Codes")
     message = fields.Text(readonly=True)
