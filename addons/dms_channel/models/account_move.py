@@ -135,3 +135,17 @@ class AccountMove(models.Model):
         if currency != company_currency:
             value = company_currency._convert(value, currency, self.company_id, date)
         return rebate.decimal(value)
+
+    def _get_dms_paid_on(self):
+        """Date of the last payment (or credit) that was matched with each invoice.
+
+        :return: ``{move: date}`` for those invoices that have one
+        :rtype: dict
+        """
+        groups = self.env["account.partial.reconcile"]._read_group(
+            [("debit_move_id.move_id", "in", self.ids)], ["debit_move_id"], ["max_date:max"]
+        )
+        dates = {}
+        for line, date in groups:
+            dates[line.move_id] = max(date, dates.get(line.move_id, date))
+        return dates

@@ -110,6 +110,7 @@ class DmsAgreement(models.Model):
         copy=False,
         default="draft",
         index=True,
+        group_expand=True,
         tracking=True,
     )
     line_ids = fields.One2many("dms.agreement.line", "agreement_id", string="Lines", copy=True)

@@ -87,28 +87,103 @@ class DmsCreditEntry(models.Model):
         :param source: record that caused it, kept as a link
         :param date: date of the event (default: today)
         :param int points: points instead of those of the rule
-        :return: the entry; empty when neither a rule nor points say what the event is worth
+        :return: the entry; empty when no rule counts such events
         """
         company = company or self.env.company
-        entry = self.search([("company_id", "=", company.id), ("key", "=", key)], limit=1)
-        if entry:
-            return entry
-        rule = self.env["dms.credit.rule"]._get_rule(code, company)
+        event = {
+            "partner": partner,
+            "key": key,
+            "source": source,
+            "date": date,
+            "note": note,
+            "points": points,
+        }
+        self._post_events(code, [event], company)
+        return self.search([("company_id", "=", company.id), ("key", "=", key)], limit=1)
+
+    @api.model
+    def _post_events(self, code, events, company):
+        """Count many events of one kind, each once.
+
+        :param list[dict] events: ``partner`` and ``key``, and optionally ``source``, ``date``, ``note``, ``points``
+        :return: the entries that are new
+        """
+        events = {event["key"]: event for event in events}
+        known = self.search([("company_id", "=", company.id), ("key", "in", list(events))])
+        new = [event for key, event in events.items() if key not in set(known.mapped("key"))]
+        rule = self.env["dms.credit.rule"]._get_rule(code, company) if new else None
         if not rule:
             return self.browse()
-        return self.create(
-            {
-                "partner_id": partner.commercial_partner_id.id,
-                "company_id": company.id,
-                "date": date or fields.Date.context_today(self),
-                "points": rule.points if points is None else points,
-                "rule_id": rule.id,
-                "note": note or rule.name,
-                "key": key,
-                "res_model": source._name if source else False,
-                "res_id": source.id if source else False,
-            }
+        return self.create([self._prepare_entry_vals(rule, event, company) for event in new])
+
+    @api.model
+    def _prepare_entry_vals(self, rule, event, company):
+        source = event.get("source")
+        points = event.get("points")
+        return {
+            "partner_id": event["partner"].commercial_partner_id.id,
+            "company_id": company.id,
+            "date": event.get("date") or fields.Date.context_today(self),
+            "points": rule.points if points is None else points,
+            "rule_id": rule.id,
+            "note": event.get("note") or rule.name,
+            "key": event["key"],
+            "res_model": source._name if source else False,
+            "res_id": source.id if source else False,
+        }
+
+    @api.model
+    def _cron_payment_events(self, days=60):
+        """Count invoices of members that were paid on time, or that are overdue. Run daily.
+
+        :param int days: how far back due dates are looked at; older invoices are history and count no more
+        """
+        today = fields.Date.context_today(self)
+        invoices = self.env["account.move"].search(
+            [
+                ("move_type", "=", "out_invoice"),
+                ("state", "=", "posted"),
+                ("commercial_partner_id.channel_role", "!=", False),
+                ("invoice_date_due", ">=", fields.Date.subtract(today, days=days)),
+                "|",
+                ("payment_state", "=", "paid"),
+                "&",
+                ("payment_state", "in", ("not_paid", "partial")),
+                ("invoice_date_due", "<", today),
+            ]
         )
+        for company, moves in invoices.grouped("company_id").items():
+            paid = moves.filtered(lambda move: move.payment_state == "paid")
+            paid_on = paid._get_dms_paid_on()
+            on_time = [move for move, date in paid_on.items() if date <= move.invoice_date_due]
+            self._post_events(
+                "payment_on_time",
+                [
+                    {
+                        "partner": move.commercial_partner_id,
+                        "key": f"payment_on_time:{move.id}",
+                        "source": move,
+                        "date": paid_on[move],
+                        "note": self.env._("Invoice %s paid on time", move.name),
+                    }
+                    for move in on_time
+                ],
+                company,
+            )
+            self._post_events(
+                "overdue",
+                [
+                    {
+                        "partner": move.commercial_partner_id,
+                        "key": f"overdue:{move.id}",
+                        "source": move,
+                        "date": fields.Date.add(move.invoice_date_due, days=1),
+                        "note": self.env._("Invoice %s overdue", move.name),
+                    }
+                    for move in moves - paid
+                ],
+                company,
+            )
 
     def _reverse(self, note):
         """Take the entry's points back with an opposite entry of today. Reversing again gives the same reversal."""

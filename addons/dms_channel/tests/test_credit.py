@@ -1,7 +1,7 @@
 from psycopg2 import IntegrityError
 
 from odoo.exceptions import AccessError, ValidationError
-from odoo.tests import tagged
+from odoo.tests import freeze_time, tagged
 from odoo.tools import mute_logger
 
 from odoo.addons.dms_channel.tests.common import DmsChannelCommon
@@ -72,6 +72,38 @@ class TestCredit(DmsChannelCommon):
         self.assertFalse(self._post("c", code="overdue"))
         other = self.setup_other_company()["company"]
         self.assertEqual(self.distributor_north.with_company(other).credit_points, 0)
+
+    def test_payments_count_once(self):
+        def invoice(due, pay=None):
+            move = self._create_invoice(
+                partner_id=self.distributor_north.id,
+                invoice_date="2025-05-01",
+                invoice_date_due=due,
+                invoice_line_ids=[self._prepare_invoice_line(price_unit=10.0, product_id=self.product_tea)],
+                post=True,
+            )
+            if pay:
+                self._register_payment(move, payment_date=pay)
+            return move
+
+        on_time = invoice("2025-05-20", pay="2025-05-20")
+        late = invoice("2025-05-10", pay="2025-05-28")
+        overdue = invoice("2025-05-25")
+        invoice("2025-06-25")
+        self.assertEqual(set((on_time + late).mapped("payment_state")), {"paid"})
+        with freeze_time("2025-06-01"):
+            self.env["dms.credit.entry"]._cron_payment_events()
+            self.env["dms.credit.entry"]._cron_payment_events()
+        entries = self.env["dms.credit.entry"].search(
+            [("partner_id", "=", self.distributor_north.id)], order="code"
+        )
+        self.assertEqual(
+            [(entry.code, entry.res_id, entry.points, str(entry.date)) for entry in entries],
+            [
+                ("overdue", overdue.id, -5, "2025-05-26"),
+                ("payment_on_time", on_time.id, 2, "2025-05-20"),
+            ],
+        )
 
     def test_rights(self):
         self._post("a")
