@@ -2,11 +2,25 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL
 
+from odoo.addons.dms_channel.tools import guard
+
 from ..fields import BigInteger
 from ..tools import codes, gs1
 from .dms_code import ACTIVE, ASSIGNED, CASE, PRINTED, SHIPPED, UNIT, VOID
 
 MAX_QUANTITY = 10_000_000
+# What the codes stand on: written by the order's own actions only.
+ISSUE_FIELDS = {
+    "case_gtin",
+    "date_generated",
+    "first_key",
+    "gtin",
+    "key_fingerprint",
+    "key_year",
+    "last_key",
+    "name",
+    "state",
+}
 
 
 class DmsCodeOrder(models.Model):
@@ -172,15 +186,27 @@ class DmsCodeOrder(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         for vals in vals_list:
-            if vals.get("name", self.env._("New")) == self.env._("New"):
-                company = self.env["res.company"].browse(vals.get("company_id")) or self.env.company
-                vals["name"] = self.env["ir.sequence"].with_company(company).next_by_code("dms.code.order")
+            self._check_guarded(vals)
+            company = self.env["res.company"].browse(vals.get("company_id")) or self.env.company
+            vals["name"] = self.env["ir.sequence"].with_company(company).next_by_code("dms.code.order")
         return super().create(vals_list)
 
     def write(self, vals):
-        frozen = {"product_id", "lot_id", "quantity", "packaging_id", "case_size", "company_id"} & vals.keys()
+        self._check_guarded(vals)
+        return super().write(vals)
+
+    def _check_guarded(self, vals):
+        if not guard.is_marked(self) and ISSUE_FIELDS & vals.keys():
+            raise UserError(
+                self.env._(
+                    "The state of a code order changes by its buttons only: generate, put in use, cancel."
+                )
+            )
         issued = self.filtered("first_key")
-        if frozen and issued:
+        if (
+            issued
+            and {"product_id", "lot_id", "quantity", "packaging_id", "case_size", "company_id"} & vals.keys()
+        ):
             raise UserError(
                 self.env._(
                     "The codes of %s exist already, so product, batch, quantity and packing can't change. "
@@ -188,7 +214,6 @@ class DmsCodeOrder(models.Model):
                     ", ".join(issued.mapped("name")),
                 )
             )
-        return super().write(vals)
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_issued(self):
@@ -221,7 +246,7 @@ class DmsCodeOrder(models.Model):
             first = Code._reserve(order.quantity + order.case_count)
             Code._store(first, order.quantity, UNIT, PRINTED)
             Code._store(first + order.quantity, order.case_count, CASE, PRINTED)
-            order.write(
+            guard.mark(order).write(
                 {
                     "state": "generated",
                     "gtin": gtin,
@@ -246,7 +271,7 @@ class DmsCodeOrder(models.Model):
                 "UPDATE dms_trace_code SET state = %s WHERE key BETWEEN %s AND %s AND state = %s",
                 [ACTIVE, order.first_key, order.last_key, PRINTED],
             )
-            order.state = "active"
+            guard.mark(order).write({"state": "active"})
             self.env["dms.trace.event"]._record(
                 "commissioning", [(order.first_key, order.last_key)], order=order, company=order.company_id
             )
@@ -325,7 +350,7 @@ class DmsCodeOrder(models.Model):
                     order=order,
                     company=order.company_id,
                 )
-            order.state = "cancelled"
+            guard.mark(order).write({"state": "cancelled"})
         return True
 
     def action_open_codes(self):

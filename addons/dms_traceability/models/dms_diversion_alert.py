@@ -2,6 +2,29 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
+from odoo.addons.dms_channel.tools import guard
+
+# An alert is what the scans say; staff only take it on, dismiss it or open a case.
+FACTS = {
+    "authorised_ids",
+    "case_id",
+    "code_count",
+    "company_id",
+    "country_id",
+    "date_first",
+    "date_last",
+    "device_count",
+    "name",
+    "partner_id",
+    "picking_id",
+    "product_id",
+    "reason",
+    "scan_count",
+    "scan_ids",
+    "state",
+    "territory_id",
+}
+
 
 class DmsDiversionAlert(models.Model):
     _name = "dms.diversion.alert"
@@ -46,19 +69,26 @@ class DmsDiversionAlert(models.Model):
         for alert in self:
             alert.place = alert.territory_id.complete_name or alert.country_id.name
 
+    def write(self, vals):
+        if not guard.is_marked(self) and FACTS & vals.keys():
+            raise UserError(
+                self.env._("An alert follows from its scans and can't be edited: dismiss it, or open a case.")
+            )
+        return super().write(vals)
+
     def action_dismiss(self):
         self.check_access("write")
         if any(alert.state != "open" for alert in self):
             raise UserError(
                 self.env._("Only open alerts can be dismissed. An alert in a case is decided by its ruling.")
             )
-        self.write({"state": "dismissed", "user_id": self.env.uid})
+        guard.mark(self).write({"state": "dismissed", "user_id": self.env.uid})
         return True
 
     def action_reopen(self):
         if any(alert.state != "dismissed" for alert in self):
             raise UserError(self.env._("Only dismissed alerts can be opened again."))
-        self.write({"state": "open"})
+        guard.mark(self).write({"state": "open"})
         return True
 
     def action_open_case(self):
@@ -147,7 +177,7 @@ class DmsDiversionAlert(models.Model):
                 self.id,
             )
         )
-        self.write(
+        guard.mark(self).write(
             {
                 "scan_count": scans,
                 "code_count": codes,
@@ -161,8 +191,8 @@ class DmsDiversionAlert(models.Model):
     def _get_reason(self, scans, codes, devices):
         allowed = ", ".join(self.authorised_ids.mapped("complete_name"))
         return self.env._(
-            "%(codes)s items of %(product)s were scanned in %(found)s (%(scans)s scans, %(devices)s devices). "
-            "They were shipped to %(distributor)s with %(picking)s on %(date)s, when its agreement covered: %(allowed)s.",
+            "%(product)s was scanned in %(found)s: items %(codes)s, scans %(scans)s, devices %(devices)s. "
+            "It was shipped to %(distributor)s with %(picking)s on %(date)s, when its agreement covered: %(allowed)s.",
             codes=codes,
             scans=scans,
             devices=devices,

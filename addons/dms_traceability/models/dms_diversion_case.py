@@ -1,6 +1,24 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
+from odoo.addons.dms_channel.tools import guard
+
+# Written by the case's own actions only.
+STATE_FIELDS = {
+    "answer",
+    "answer_date",
+    "appeal",
+    "appeal_date",
+    "appeal_outcome",
+    "credit_entry_id",
+    "name",
+    "reversal_entry_id",
+    "ruled_by",
+    "ruled_on",
+    "ruling",
+    "ruling_reason",
+    "state",
+}
 INSPECTOR_GROUP = "dms_traceability.dms_traceability_group_inspector"
 
 
@@ -27,7 +45,7 @@ class DmsDiversionCase(models.Model):
     user_id = fields.Many2one("res.users", "Inspector", default=lambda self: self.env.user, tracking=True)
     date = fields.Date("Opened On", default=fields.Date.context_today, readonly=True)
     alert_ids = fields.One2many("dms.diversion.alert", "case_id", string="Alerts")
-    alert_count = fields.Integer(compute="_compute_alert_count")
+    alert_count = fields.Integer("Number of Alerts", compute="_compute_alert_count")
     scan_ids = fields.One2many("dms.scan", compute="_compute_scan_ids", string="Scans")
     summary = fields.Text(
         compute="_compute_summary",
@@ -116,22 +134,39 @@ class DmsDiversionCase(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         for vals in vals_list:
+            self._check_guarded(vals)
             company = self.env["res.company"].browse(vals.get("company_id")) or self.env.company
             vals["name"] = self.env["ir.sequence"].with_company(company).next_by_code("dms.diversion.case")
-        cases = super().create(vals_list)
-        for case in cases:
-            alerts = case.alert_ids
-            if wrong := alerts.filtered(lambda alert, case=case: alert.partner_id != case.partner_id):
+            self._check_alerts(vals, company)
+        cases = super(DmsDiversionCase, guard.mark(self)).create(vals_list)
+        cases.alert_ids.write({"state": "cased"})
+        return cases.with_env(self.env)
+
+    def write(self, vals):
+        self._check_guarded(vals)
+        if not guard.is_marked(self) and {"alert_ids", "partner_id", "company_id"} & vals.keys():
+            raise UserError(self.env._("The distributor and the alerts of a case stay as it was opened."))
+        return super().write(vals)
+
+    def _check_guarded(self, vals):
+        if not guard.is_marked(self) and STATE_FIELDS & vals.keys():
+            raise UserError(
+                self.env._("A case moves on by its own actions only: hearing, answer, ruling, appeal.")
+            )
+
+    def _check_alerts(self, vals, company):
+        """A case takes open alerts about its own distributor, and takes them from no other case."""
+        partner = self.env["res.partner"].browse(vals.get("partner_id"))
+        alerts = self.new({"alert_ids": vals.get("alert_ids")}).alert_ids._origin
+        for alert in alerts:
+            if alert.state != "open" or alert.partner_id != partner or alert.company_id != company:
                 raise UserError(
                     self.env._(
-                        "Alert %(alert)s is about %(other)s; this case is about %(partner)s.",
-                        alert=wrong[0].name,
-                        other=wrong[0].partner_id.display_name,
-                        partner=case.partner_id.display_name,
+                        "Alert %(alert)s can't be part of this case: it is not open, or not about %(partner)s.",
+                        alert=alert.name,
+                        partner=partner.display_name,
                     )
                 )
-            alerts.write({"state": "cased"})
-        return cases
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_ruled(self):
@@ -139,7 +174,7 @@ class DmsDiversionCase(models.Model):
             raise UserError(self.env._("A case that the distributor was heard on is kept. Close it instead."))
 
     def unlink(self):
-        self.alert_ids.write({"state": "open", "case_id": False})
+        guard.mark(self.alert_ids).write({"state": "open", "case_id": False})
         return super().unlink()
 
     def action_hear(self):
@@ -149,7 +184,7 @@ class DmsDiversionCase(models.Model):
             case.answer_deadline = case.answer_deadline or fields.Date.add(
                 fields.Date.context_today(case), days=7
             )
-            case.state = "hearing"
+            guard.mark(case).write({"state": "hearing"})
             case.message_subscribe(case.partner_id.ids)
             case.message_post(
                 body=self.env._(
@@ -179,22 +214,23 @@ class DmsDiversionCase(models.Model):
         for case in self:
             case._require("appealed")
             if case.credit_entry_id:
-                case.reversal_entry_id = case.credit_entry_id.sudo()._reverse(
+                entry_sudo = case.credit_entry_id.sudo()._reverse(
                     self.env._("Appeal granted in %s", case.name)
                 )
-            case.write({"state": "closed", "appeal_outcome": "granted"})
+                guard.mark(case).write({"reversal_entry_id": entry_sudo.id})
+            guard.mark(case).write({"state": "closed", "appeal_outcome": "granted"})
         return True
 
     def action_reject_appeal(self):
         for case in self:
             case._require("appealed")
-            case.write({"state": "closed", "appeal_outcome": "rejected"})
+            guard.mark(case).write({"state": "closed", "appeal_outcome": "rejected"})
         return True
 
     def action_close(self):
         for case in self:
             case._require("ruled")
-            case.state = "closed"
+            guard.mark(case).write({"state": "closed"})
         return True
 
     def action_open_alerts(self):
@@ -230,7 +266,7 @@ class DmsDiversionCase(models.Model):
             raise UserError(self.env._("%s is not at its hearing, so it can't be answered now.", self.name))
         if not (text or "").strip():
             raise UserError(self.env._("Please write your answer before sending it."))
-        self.sudo().write({"answer": text.strip(), "answer_date": fields.Datetime.now()})
+        guard.mark(self.sudo()).write({"answer": text.strip(), "answer_date": fields.Datetime.now()})
         self.sudo().message_post(
             body=self.env._("The distributor answered: %s", text.strip()),
             author_id=self.env.user.partner_id.id,
@@ -243,7 +279,9 @@ class DmsDiversionCase(models.Model):
             raise UserError(self.env._("%s has no ruling against you that could be appealed.", self.name))
         if not (text or "").strip():
             raise UserError(self.env._("Please give the grounds of your appeal."))
-        self.sudo().write({"state": "appealed", "appeal": text.strip(), "appeal_date": fields.Datetime.now()})
+        guard.mark(self.sudo()).write(
+            {"state": "appealed", "appeal": text.strip(), "appeal_date": fields.Datetime.now()}
+        )
         self.sudo().message_post(
             body=self.env._("The distributor appealed: %s", text.strip()),
             author_id=self.env.user.partner_id.id,
@@ -260,7 +298,7 @@ class DmsDiversionCase(models.Model):
         self._require("open", "hearing")
         if not (reason or "").strip():
             raise UserError(self.env._("Give the grounds of the ruling: the distributor will read them."))
-        self.write(
+        guard.mark(self).write(
             {
                 "state": "ruled",
                 "ruling": ruling,
@@ -290,4 +328,4 @@ class DmsDiversionCase(models.Model):
                         "or enter the points in the ruling."
                     )
                 )
-            self.credit_entry_id = entry_sudo.id
+            guard.mark(self).write({"credit_entry_id": entry_sudo.id})

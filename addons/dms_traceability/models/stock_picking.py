@@ -47,6 +47,13 @@ class StockPicking(models.Model):
             else:
                 picking.dms_scan_state = "done" if picking.dms_unit_count >= wanted else "partial"
 
+    def write(self, vals):
+        if "dms_agreement_id" in vals and not self.env.su:
+            raise UserError(
+                self.env._("The agreement of a delivery is noted by the system when the goods leave.")
+            )
+        return super().write(vals)
+
     def _action_done(self):
         result = super()._action_done()
         self.filtered(lambda picking: picking.state == "done")._dms_bind_codes()

@@ -1,4 +1,5 @@
 from odoo.exceptions import AccessError, UserError
+from odoo.fields import Command
 from odoo.tests import tagged
 
 from .common import GTIN, DmsTraceCommon
@@ -51,7 +52,7 @@ class TestDiversion(DmsTraceCommon):
                 }
             ],
         )
-        for part in ("2 items", "South", "North Trading", self.picking.name, "North"):
+        for part in ("items 2", "South", "North Trading", self.picking.name, "North"):
             self.assertIn(part, alert.reason)
 
     def test_another_country_is_outside(self):
@@ -113,7 +114,36 @@ class TestDiversion(DmsTraceCommon):
         with self.assertRaises(AccessError):
             case.with_user(self.user_channel)._rule("confirmed", "No")
         with self.assertRaises(AccessError):
-            case.with_user(self.user_channel).write({"ruling": "confirmed"})
+            case.with_user(self.user_channel).write({"answer_deadline": "2030-01-01"})
+
+    def test_nobody_writes_facts_or_states(self):
+        alert = self._scan(self.serials[0], "2000").alert_id
+        other = self._scan(self.serials[0], country=self.env.ref("base.fr")).alert_id
+        case = (
+            self.env["dms.diversion.case"]
+            .with_user(self.inspector)
+            .create({"partner_id": self.distributor_north.id, "alert_ids": alert.ids})
+        )
+        for record, vals in (
+            (alert, {"state": "dismissed"}),
+            (alert, {"partner_id": self.distributor_south.id}),
+            (case, {"state": "closed"}),
+            (case, {"ruling": "dismissed"}),
+            (case, {"alert_ids": [Command.link(other.id)]}),
+            (self.order, {"state": "draft"}),
+            (self.order, {"first_key": 1}),
+        ):
+            with self.assertRaises(UserError, msg=str(vals)), self.env.cr.savepoint():
+                record.with_context(dms_guarded_write=True).write(vals)
+        for vals in (
+            {"partner_id": self.distributor_north.id, "alert_ids": alert.ids},
+            {"partner_id": self.distributor_south.id, "alert_ids": other.ids},
+            {"partner_id": self.distributor_north.id, "state": "ruled"},
+        ):
+            with self.assertRaises(UserError, msg=str(vals)), self.env.cr.savepoint():
+                self.env["dms.diversion.case"].with_user(self.inspector).create(vals)
+        alert.user_id = self.inspector
+        case.user_id = self.env.user
 
     def test_staff_can_read_the_screens(self):
         alert = self._scan(self.serials[0], "2000").alert_id
