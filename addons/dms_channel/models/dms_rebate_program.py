@@ -223,7 +223,8 @@ class DmsRebateProgram(models.Model):
     @api.depends("name", "code", "version")
     def _compute_display_name(self):
         for program in self:
-            program.display_name = self.env._(
+            named = program.code and program.name
+            program.display_name = named and self.env._(
                 "[%(code)s] %(name)s (version %(version)s)",
                 code=program.code,
                 name=program.name,
