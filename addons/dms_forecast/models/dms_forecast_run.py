@@ -129,6 +129,17 @@ class DmsForecastRun(models.Model):
         if any(run.state == "running" for run in self):
             raise UserError(self.env._("A running forecast cannot be deleted. Wait until it is done."))
 
+    def unlink(self):
+        self._delete_results()
+        return super().unlink()
+
+    def _delete_results(self):
+        """Delete what runs have written, without a query per series."""
+        if self.ids:
+            self.env["dms.forecast.line"]._delete(self)
+            self.env.cr.execute(SQL("DELETE FROM dms_forecast_series WHERE run_id IN %s", tuple(self.ids)))
+            self.env["dms.forecast.series"].invalidate_model()
+
     # --- actions ----------------------------------------------------------------------
 
     def action_run(self):
@@ -175,7 +186,7 @@ class DmsForecastRun(models.Model):
         self.ensure_one()
         if self.state == "running":
             return
-        self.series_ids.unlink()
+        self._delete_results()
         vals = {
             "message": False,
             "series_done": 0,
@@ -578,4 +589,4 @@ class DmsForecastRun(models.Model):
         ):
             old = runs[RUNS_WITH_LINES:]
             if old:
-                self.env.cr.execute(SQL("DELETE FROM dms_forecast_line WHERE run_id IN %s", tuple(old.ids)))
+                self.env["dms.forecast.line"]._delete(old)

@@ -22,9 +22,10 @@ class DmsForecastSeries(models.Model):
         "res.partner",
         string="Distributor",
         index=True,
+        ondelete="cascade",
         help="Empty: the product's total of all distributors.",
     )
-    product_id = fields.Many2one("product.product", required=True, index=True)
+    product_id = fields.Many2one("product.product", required=True, index=True, ondelete="cascade")
     categ_id = fields.Many2one("product.category", string="Product Category")
     uom_id = fields.Many2one(related="product_id.uom_id")
     date = fields.Date("Known Until", required=True)

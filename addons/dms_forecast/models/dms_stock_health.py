@@ -43,8 +43,10 @@ class DmsStockHealth(models.Model):
     _log_access = False
 
     company_id = fields.Many2one("res.company", required=True, index=True)
-    partner_id = fields.Many2one("res.partner", string="Distributor", required=True, index=True)
-    product_id = fields.Many2one("product.product", required=True, index=True)
+    partner_id = fields.Many2one(
+        "res.partner", string="Distributor", required=True, index=True, ondelete="cascade"
+    )
+    product_id = fields.Many2one("product.product", required=True, index=True, ondelete="cascade")
     categ_id = fields.Many2one("product.category", string="Product Category")
     uom_id = fields.Many2one(related="product_id.uom_id")
     run_id = fields.Many2one("dms.forecast.run", ondelete="set null")
@@ -121,6 +123,13 @@ class DmsStockHealth(models.Model):
         self.ensure_one()
         _ = self.env._
         unit = self.uom_id.name
+        if self.quantity < 0:
+            return _(
+                "The ledger says %(quantity)g %(unit)s: more was sold than ever came in, so a delivery or a count is missing. Ask for a stock"
+                " count before you order.",
+                quantity=self.quantity,
+                unit=unit,
+            )
         idle = (
             _(
                 "nothing was sold for %(days)d days (last on %(date)s)",
