@@ -16,7 +16,7 @@ class DmsForecastLine(models.Model):
     _log_access = False
 
     run_id = fields.Many2one("dms.forecast.run", required=True)
-    series_id = fields.Many2one("dms.forecast.series", required=True)
+    series_id = fields.Many2one("dms.forecast.series", required=True, index=True)
     company_id = fields.Many2one("res.company", required=True)
     partner_id = fields.Many2one("res.partner", string="Distributor", required=True)
     product_id = fields.Many2one("product.product", required=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import SQL
+from odoo.tools import SQL, format_date
 
 from ..tools import forecast as engine
 from ..tools import pgcopy
@@ -109,7 +109,7 @@ class DmsForecastRun(models.Model):
     def _compute_display_name(self):
         for run in self:
             if run.date:
-                run.display_name = self.env._("Forecast of %(date)s", date=fields.Date.to_string(run.date))
+                run.display_name = self.env._("Forecast of %(date)s", date=format_date(self.env, run.date))
             else:
                 run.display_name = self.env._("New forecast")
 

@@ -1,4 +1,5 @@
 import io
+import math
 
 import numpy as np
 
@@ -148,7 +149,7 @@ class DmsStockHealth(models.Model):
                     quantity=self.quantity,
                     unit=unit,
                     idle=idle,
-                    surplus=self.surplus or self.quantity,
+                    surplus=round(self.surplus or self.quantity),
                 )
             return _(
                 "Slow: %(quantity)g %(unit)s last %(cover)d days at %(daily).2f a day. Stop resupply; about %(surplus)g %(unit)s are more than"
@@ -157,7 +158,7 @@ class DmsStockHealth(models.Model):
                 unit=unit,
                 cover=self.days_cover,
                 daily=self.daily_demand,
-                surplus=self.surplus,
+                surplus=round(self.surplus),
                 days=policy.overstock,
             )
         if self.status == "overstock":
@@ -167,7 +168,7 @@ class DmsStockHealth(models.Model):
                 unit=unit,
                 cover=self.days_cover,
                 daily=self.daily_demand,
-                surplus=self.surplus,
+                surplus=round(self.surplus),
             )
         if self.status == "stockout_risk":
             return _(
@@ -175,7 +176,7 @@ class DmsStockHealth(models.Model):
                 quantity=self.quantity,
                 unit=unit,
                 transit=self.in_transit,
-                lead=self.lead_demand,
+                lead=math.ceil(self.lead_demand),
             )
         if not self.quantity:
             return _("Nothing in stock, and nothing is needed before new goods can arrive.")
