@@ -121,7 +121,6 @@ class DmsAgreement(models.Model):
     payment_term_id = fields.Many2one("account.payment.term", string="Payment Terms", check_company=True)
     grade_id = fields.Many2one(
         "res.partner.grade",
-        string="Grade",
         tracking=True,
         help="Given to the distributor when the agreement becomes active; the grade sets the price list.",
     )
@@ -175,9 +174,10 @@ class DmsAgreement(models.Model):
                 agreement.display_name = agreement.name
 
     def _compute_access_url(self):
-        super()._compute_access_url()
+        result = super()._compute_access_url()
         for agreement in self:
             agreement.access_url = f"/my/agreements/{agreement.id}"
+        return result
 
     @api.constrains("partner_id")
     def _check_partner(self):

@@ -53,9 +53,7 @@ class DmsTerritory(models.Model):
     )
     country_ids = fields.Many2many("res.country", string="Countries")
     state_ids = fields.Many2many("res.country.state", string="States")
-    zip_prefixes = fields.Char(
-        string="Zip Prefixes", help="Beginnings of zip codes, separated by commas: 200, 201, 2153"
-    )
+    zip_prefixes = fields.Char(help="Beginnings of zip codes, separated by commas: 200, 201, 2153")
     boundary = fields.Text(
         help="GeoJSON Polygon or MultiPolygon, longitude before latitude. Decides for scans and other points."
     )

@@ -8,14 +8,12 @@ class ResPartner(models.Model):
 
     channel_role = fields.Selection(
         [("distributor", "Distributor"), ("outlet", "Outlet")],
-        string="Channel Role",
         index="btree_not_null",
         tracking=True,
         help="A distributor buys from the brand and has an agreement; an outlet sells to consumers.",
     )
     territory_id = fields.Many2one(
         "dms.territory",
-        string="Territory",
         compute="_compute_territory_id",
         store=True,
         readonly=False,

@@ -59,8 +59,12 @@ class SaleOrder(models.Model):
         help="Why the order is held or refused.",
     )
     dms_decided_on = fields.Datetime(string="Checked On", readonly=True, copy=False)
-    dms_released_by = fields.Many2one("res.users", string="Released By", readonly=True, copy=False)
-    dms_release_reason = fields.Text(string="Reason of the Release", readonly=True, copy=False)
+    dms_released_by = fields.Many2one(
+        "res.users", string="Released By", readonly=True, copy=False, groups="base.group_user"
+    )
+    dms_release_reason = fields.Text(
+        string="Reason of the Release", readonly=True, copy=False, groups="base.group_user"
+    )
     dms_content = fields.Json(
         readonly=True, copy=False, help="What the decision was about: another content needs another decision."
     )
