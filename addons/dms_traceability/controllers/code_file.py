@@ -68,7 +68,7 @@ class CodeFile(http.Controller):
         except pdf.FontMissing as error:
             raise UserError(str(error)) from error
         base_url = request.env["dms.code"]._get_resolver_url()
-        lines = [order.product_id.display_name]
+        lines = [order.product_id.with_context(display_default_code=False).display_name]
         if order.lot_id:
             lines.append(request.env._("Batch %s", order.lot_id.name))
         if order.lot_id.expiration_date:
