@@ -61,7 +61,7 @@ class DmsDiversionAlert(models.Model):
         tracking=True,
         index=True,
     )
-    case_id = fields.Many2one("dms.diversion.case", "Case", readonly=True, index="btree_not_null")
+    case_id = fields.Many2one("dms.diversion.case", "Diversion Case", readonly=True, index="btree_not_null")
     user_id = fields.Many2one("res.users", "Inspector", tracking=True)
 
     @api.depends("territory_id.complete_name", "country_id.name")

@@ -6,7 +6,7 @@ class DmsDiversionRuling(models.TransientModel):
     _name = "dms.diversion.ruling"
     _description = "Ruling on a Diversion Case"
 
-    case_id = fields.Many2one("dms.diversion.case", required=True, readonly=True)
+    case_id = fields.Many2one("dms.diversion.case", "Diversion Case", required=True, readonly=True)
     summary = fields.Text("Evidence", related="case_id.summary")
     answer = fields.Text("Distributor's Answer", related="case_id.answer")
     ruling = fields.Selection(
