@@ -66,6 +66,7 @@ class DmsReplenishmentProposal(models.Model):
 
     @api.depends("line_ids.quantity", "line_ids.product_id")
     def _compute_totals(self):
+        self.line_ids.mapped("product_id")  # of all proposals at once, not one by one
         for proposal in self:
             lines = proposal.line_ids
             proposal.line_count = len(lines)
@@ -74,6 +75,7 @@ class DmsReplenishmentProposal(models.Model):
     @api.depends("line_ids.quantity", "date", "run_id")
     @api.depends_context("lang")
     def _compute_reason(self):
+        self.line_ids.mapped("product_id")  # of all proposals at once, not one by one
         for proposal in self:
             lines = proposal.line_ids
             if not lines:

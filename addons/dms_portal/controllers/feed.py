@@ -214,17 +214,33 @@ class FeedPortal(DistributorPortal):
         return request.render("dms_portal.portal_feeds", values)
 
     def _dms_feed_values(self, feed_sudo):
-        fields_get = feed_sudo.line_ids.fields_get(RAW_FIELDS, ["string"])
-        hidden = {"distributor_code"}
+        labels = self._dms_line_labels()
         if feed_sudo.kind == "count":
-            hidden |= {"outlet_code", "returned_text"}
+            labels = {
+                name: label for name, label in labels.items() if name not in ("outlet_code", "returned_text")
+            }
         return {
             "feed": feed_sudo,
-            "labels": {name: fields_get[name]["string"] for name in RAW_FIELDS if name not in hidden},
+            "labels": labels,
             "issue_fields": self._dms_issue_fields,
             "may_work": feed_sudo.partner_id
             and feed_sudo.partner_id == self._dms_distributor()
             and feed_sudo.state not in ("rejected", "superseded"),
+        }
+
+    def _dms_line_labels(self):
+        """The texts of a line that its sender can mend; the distributor is always the sender itself."""
+        _ = request.env._
+        return {
+            "product_code": _("Product"),
+            "date_text": _("Date"),
+            "quantity_text": _("Quantity"),
+            "outlet_code": _("Outlet"),
+            "unit_text": _("Unit"),
+            "price_text": _("Unit price"),
+            "amount_text": _("Amount"),
+            "returned_text": _("Returned"),
+            "reference": _("Reference"),
         }
 
     def _dms_issue_fields(self, line):

@@ -1,10 +1,12 @@
 from odoo import http
 from odoo.http import request
 
+from odoo.addons.sale.controllers.portal import CustomerPortal as SalePortal
+
 from .distributor import DistributorPortal
 
 
-class OrderPortal(DistributorPortal):
+class OrderPortal(DistributorPortal, SalePortal):
     """Core's order pages, with what the order rules said."""
 
     def _prepare_orders_domain(self, partner):

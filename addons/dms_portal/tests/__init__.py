@@ -1,1 +1,5 @@
-from . import test_pure_chart
+from . import (
+    test_pure_chart,
+    test_routes,
+    test_tours,
+)
