@@ -62,7 +62,6 @@ class DmsChannelMove(models.Model):
     )
     outlet_id = BulkMany2one(
         comodel_name="res.partner",
-        string="Outlet",
         readonly=True,
         index="btree_not_null",
         help="The shop that bought or brought back the goods, where it is known.",
@@ -104,13 +103,11 @@ class DmsChannelMove(models.Model):
     )
     feed_line_id = BulkMany2one(
         comodel_name="dms.feed.line",
-        string="Feed Line",
         readonly=True,
         index="btree_not_null",
     )
     stock_move_id = fields.Many2one(
         comodel_name="stock.move",
-        string="Stock Move",
         readonly=True,
         index="btree_not_null",
         ondelete="restrict",
@@ -155,7 +152,7 @@ class DmsChannelMove(models.Model):
         self.env["dms.channel.position"].invalidate_model()
         return moves
 
-    def write(self, vals):
+    def write(self, vals):  # pylint: disable=method-required-super
         raise UserError(
             self.env._(
                 "Channel stock moves are never changed. Reverse the move and enter the right one; "

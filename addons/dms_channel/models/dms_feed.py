@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import hashlib
 import io
@@ -12,15 +13,38 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, ConcurrencyError, UserError
 from odoo.tools import SQL
 from odoo.tools.misc import get_lang
+from odoo.tools.translate import get_translation
 
-from odoo.addons.dms_channel.tools import feed_reader
-
-from .dms_feed_line import RAW_FIELDS
+from ..tools import feed_reader, guard
+from .dms_feed_line import MAPPABLE_ISSUES, RAW_FIELDS
 
 _logger = logging.getLogger(__name__)
 
 STAGE_COLUMNS = ("row", *RAW_FIELDS, "date", "quantity", "returned", "price", "amount", "issues")
 BATCH = 50_000
+#: These follow from what was sent and from the feed's own actions; nobody writes them.
+GUARDED_FIELDS = {
+    "name",
+    "company_id",
+    "currency_id",
+    "partner_id",
+    "kind",
+    "state",
+    "attachment_id",
+    "filename",
+    "content_hash",
+    "mapping_columns",
+    "line_count",
+    "ok_count",
+    "error_count",
+    "duplicate_count",
+    "released_count",
+    "move_count",
+    "date_from",
+    "date_to",
+    "released_on",
+    "timings",
+}
 LINE_STATE = "CASE checked.issues WHEN '' THEN 'ok' WHEN 'duplicate' THEN 'duplicate' ELSE 'error' END"
 
 
@@ -31,7 +55,7 @@ class _CopyStream:
         self.rows = rows
         self.count = 0
 
-    def read(self, _size=-1):
+    def read(self, _size=-1):  # pylint: disable=method-required-super
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         chunk = list(islice(self.rows, 2000))
@@ -129,6 +153,7 @@ class DmsFeed(models.Model):
     timings = fields.Json(readonly=True, help="Seconds that each step took the last time.")
     layout_text = fields.Text(string="Read As", compute="_compute_layout_text")
     issue_text = fields.Text(string="Reasons", compute="_compute_issue_text")
+    has_unknown_codes = fields.Boolean(compute="_compute_issue_text")
 
     _content_uniq = models.UniqueIndex(
         "(company_id, kind, COALESCE(partner_id, 0), content_hash) WHERE state NOT IN ('rejected', 'superseded')",
@@ -148,28 +173,45 @@ class DmsFeed(models.Model):
     def _compute_issue_text(self):
         labels = dict(self.env["dms.feed.line"]._fields["issue"]._description_selection(self.env))
         counts = {}
+        unknown = self.browse()
         for feed, issue, count in self.env["dms.feed.line"]._read_group(
             [("feed_id", "in", self.ids), ("state", "in", ("error", "duplicate"))],
             ["feed_id", "issue"],
             ["__count"],
         ):
             counts.setdefault(feed, []).append((count, labels.get(issue, issue)))
+            if issue in MAPPABLE_ISSUES:
+                unknown |= feed
         for feed in self:
+            feed.has_unknown_codes = feed in unknown
             feed.issue_text = "\n".join(
                 f"{label}: {count}" for count, label in sorted(counts.get(feed, []), reverse=True)
             )
 
     def _compute_access_url(self):
-        super()._compute_access_url()
+        result = super()._compute_access_url()
         for feed in self:
             feed.access_url = f"/my/feeds/{feed.id}"
+        return result
 
     @api.model_create_multi
     def create(self, vals_list):
+        if not guard.is_marked(self):
+            raise UserError(self.env._("A feed begins with its file: press Upload File."))
         for vals in vals_list:
             if not vals.get("name"):
                 vals["name"] = self.env["ir.sequence"].next_by_code("dms.feed") or self.env._("New")
         return super().create(vals_list)
+
+    def write(self, vals):
+        if not guard.is_marked(self) and (fixed := GUARDED_FIELDS & vals.keys()):
+            raise UserError(
+                self.env._(
+                    "A feed is not edited but mended: correct its lines, release, reject or reverse it (%(fields)s).",
+                    fields=", ".join(sorted(fixed)),
+                )
+            )
+        return super().write(vals)
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_released(self):
@@ -194,7 +236,7 @@ class DmsFeed(models.Model):
         self._check_may_work()
         if self.filtered("released_count"):
             raise UserError(self.env._("Released lines can't be rejected. Reverse the feed instead."))
-        self.sudo().write({"state": "rejected"})
+        guard.mark(self.sudo()).write({"state": "rejected"})
 
     def action_reverse(self):
         """Take everything that the feed released back out of the ledger, by opposite moves."""
@@ -202,7 +244,7 @@ class DmsFeed(models.Model):
             raise AccessError(self.env._("Only a channel manager may reverse a released feed."))
         for feed in self:
             feed._reverse_lines()
-            feed.state = "superseded"
+            guard.mark(feed).state = "superseded"
 
     def action_open_lines(self):
         self.ensure_one()
@@ -259,7 +301,7 @@ class DmsFeed(models.Model):
         try:
             layout = feed_sudo._inspect(raw, sender, columns)
             try:
-                new_sudo = feed_sudo.create(
+                new_sudo = guard.mark(feed_sudo).create(
                     feed_sudo._prepare_feed_vals(
                         filename, sender, company, kind, currency, content_hash, layout
                     )
@@ -273,7 +315,7 @@ class DmsFeed(models.Model):
             )
             new_sudo._stage(feed_reader.read_lines(raw, layout, kind))
         except feed_reader.FeedError as error:
-            raise UserError(self.env._(error.source, **error.values)) from error
+            raise UserError(self._translate_error(error)) from error
         read = time.monotonic()
         new_sudo._check_stage()
         checked = time.monotonic()
@@ -324,14 +366,24 @@ class DmsFeed(models.Model):
         try:
             return feed_reader.inspect(raw, columns, date_order)
         except feed_reader.FeedError:
-            last = self.search([("partner_id", "=", sender.id), ("mapping_columns", "!=", False)], limit=1)
+            last = self.search(
+                [
+                    ("company_id", "=", self.env.company.id),
+                    ("partner_id", "=", sender.id),
+                    ("mapping_columns", "!=", False),
+                ],
+                limit=1,
+            )
             if columns or not last:
                 raise
-            try:
+            with contextlib.suppress(feed_reader.FeedError):
                 return feed_reader.inspect(raw, last.mapping_columns["columns"], date_order)
-            except feed_reader.FeedError:
-                pass
             raise
+
+    @api.model
+    def _translate_error(self, error):
+        """Answer the reader's sentence in the user's language; its texts are marked there, where no language is known."""
+        return get_translation("dms_channel", self.env.lang or "en_US", error.source, error.values)
 
     @api.model
     def _prepare_feed_vals(self, filename, sender, company, kind, currency, content_hash, layout):
@@ -383,7 +435,10 @@ class DmsFeed(models.Model):
         self._check_stage()
         self._store_checked_lines()
         self._refresh_counts()
-        self.timings = (self.timings or {}) | {"check": round(time.monotonic() - started, 3)}
+        self._note_time("check", started)
+
+    def _note_time(self, step, started):
+        guard.mark(self).timings = (self.timings or {}) | {step: round(time.monotonic() - started, 3)}
 
     def _ensure_open(self):
         if self.state in ("rejected", "superseded"):
@@ -832,7 +887,7 @@ class DmsFeed(models.Model):
             state = "released"
         else:
             state = "checked"
-        self.write(
+        guard.mark(self).write(
             {
                 "line_count": lines,
                 "ok_count": right,
@@ -961,9 +1016,9 @@ class DmsFeed(models.Model):
         )
         released = self.env.cr.rowcount
         self.env["dms.feed.line"].invalidate_model()
-        self.write({"released_on": fields.Datetime.now(), "move_count": self.move_count + moves})
+        guard.mark(self).write({"released_on": fields.Datetime.now(), "move_count": self.move_count + moves})
         self._refresh_counts()
-        self.timings = (self.timings or {}) | {"release": round(time.monotonic() - started, 3)}
+        self._note_time("release", started)
         self._message_log(
             body=self.env._(
                 "Released %(lines)s lines: %(moves)s moves on %(positions)s positions.",
@@ -1066,7 +1121,7 @@ class DmsFeed(models.Model):
         self.env.cr.execute(SQL("UPDATE dms_feed_line line SET state = 'reversed' WHERE %s", wanted))
         self.env["dms.feed.line"].invalidate_model()
         self.env["dms.channel.position"]._refresh_dates(partners)
-        self.move_count += moves
+        guard.mark(self).move_count += moves
         self._refresh_counts()
         self._message_log(
             body=self.env._(

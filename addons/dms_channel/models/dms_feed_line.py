@@ -17,6 +17,16 @@ RAW_FIELDS = (
     "returned_text",
     "reference",
 )
+#: Issues that end once a code is mapped: {issue: (kind of mapping, field that holds the code)}.
+MAPPABLE_ISSUES = {
+    "product_unknown": ("product", "product_code"),
+    "product_ambiguous": ("product", "product_code"),
+    "product_inactive": ("product", "product_code"),
+    "outlet_unknown": ("outlet", "outlet_code"),
+    "outlet_other": ("outlet", "outlet_code"),
+    "unit_unknown": ("unit", "unit_text"),
+    "unit_incompatible": ("unit", "unit_text"),
+}
 ISSUES = [
     ("cell_too_long", "Text too long"),
     ("formula", "Formula instead of a value"),
@@ -211,7 +221,6 @@ class DmsFeedLine(models.Model):
 
     def _get_message(self, issue):
         """Answer in words what is wrong and how to mend it, in the reader's language."""
-        _ = self.env._
         earlier = self.duplicate_of_id
         values = {
             "distributor": self.distributor_code or "",
@@ -229,36 +238,36 @@ class DmsFeedLine(models.Model):
             "brought": earlier.returned,
         }
         messages = {
-            "cell_too_long": lambda: _("A text of this row is longer than 200 characters; perhaps a quotation mark in the file is never closed. Enter the right text."),
-            "formula": lambda: _("This row holds a formula or a text that begins like one. Enter the value itself."),
-            "distributor_missing": lambda: _("The row does not say which distributor it is about. Enter the distributor's code."),
-            "distributor_unknown": lambda: _('No distributor has the code "%(distributor)s". Correct the code, or give the distributor this reference.', **values),
-            "distributor_ambiguous": lambda: _('Several distributors have the code "%(distributor)s". Give each its own reference.', **values),
-            "distributor_other": lambda: _('%(sender)s sent this file, but the row is about "%(distributor)s". Remove the code, or let that distributor send it.', **values),
-            "outlet_unknown": lambda: _('No outlet has the code "%(outlet)s". Correct the code, or say once which outlet it is (Map Codes).', **values),
-            "outlet_other": lambda: _('The outlet "%(outlet)s" is not supplied by this distributor. Correct the code, or map it to the right outlet.', **values),
-            "product_missing": lambda: _("The row has no product code. Enter it."),
-            "product_unknown": lambda: _('No product has the code or barcode "%(product)s". Correct the code, or say once which product it is (Map Codes).', **values),
-            "product_inactive": lambda: _('The product "%(product)s" is archived. Map the code to its successor, or restore the product.', **values),
-            "product_ambiguous": lambda: _('Several products have the code "%(product)s". Say once which one it is (Map Codes).', **values),
-            "date_missing": lambda: _("The row has no date. Enter it as 2025-12-31."),
-            "date_unreadable": lambda: _('"%(date)s" is no date between 1990 and 2100. Enter it as 2025-12-31.', **values),
-            "date_future": lambda: _('The date "%(date)s" is in the future. Correct it, or check again once the day has come.', **values),
-            "quantity_missing": lambda: _("The row has no quantity. Enter it; 0 is allowed."),
-            "quantity_unreadable": lambda: _('"%(quantity)s" is no number that can be a quantity. Enter it as 1234.5.', **values),
-            "quantity_negative": lambda: _("The quantity is negative. Enter what was sold (or counted) as a positive number, and what was brought back under Returned."),
-            "returned_unreadable": lambda: _('"%(returned)s" is no number that can be a returned quantity. Enter it as 1234.5.', **values),
-            "returned_negative": lambda: _("The returned quantity is negative. Enter it as a positive number."),
-            "unit_unknown": lambda: _('No unit is called "%(unit)s". Correct it, leave it empty for the product\'s own unit, or map it (Map Codes).', **values),
-            "unit_incompatible": lambda: _('The product is not measured in "%(unit)s". Enter a unit of the same kind as the product\'s own.', **values),
-            "price_unreadable": lambda: _('"%(price)s" is no price. Enter it as 1234.50, or leave it empty.', **values),
-            "price_negative": lambda: _("The price is negative. Enter it as a positive number."),
-            "amount_unreadable": lambda: _('"%(amount)s" is no amount. Enter it as 1234.50, or leave it empty.', **values),
-            "amount_negative": lambda: _("The amount is negative though the quantity is not. Enter what was brought back under Returned."),
-            "count_outlet": lambda: _("A stock count is of the distributor's own stock. Leave the outlet empty."),
-            "count_twice": lambda: _("Another row counts this product on the same day. Keep one row for each product and day, with the sum."),
-            "conflict": lambda: _("%(earlier)s already reports %(sold)g sold and %(brought)g returned for the same outlet, product and day. If this row corrects it, press Replace; if it is another sale, give it a reference of its own.", **values),
-            "duplicate": lambda: _("%(earlier)s already says the same. Nothing to do; if it is another sale, give it a reference of its own.", **values),
+            "cell_too_long": lambda: self.env._("A text of this row is longer than 200 characters; perhaps a quotation mark in the file is never closed. Enter the right text."),
+            "formula": lambda: self.env._("This row holds a formula or a text that begins like one. Enter the value itself."),
+            "distributor_missing": lambda: self.env._("The row does not say which distributor it is about. Enter the distributor's code."),
+            "distributor_unknown": lambda: self.env._('No distributor has the code "%(distributor)s". Correct the code, or give the distributor this reference.', **values),
+            "distributor_ambiguous": lambda: self.env._('Several distributors have the code "%(distributor)s". Give each its own reference.', **values),
+            "distributor_other": lambda: self.env._('%(sender)s sent this file, but the row is about "%(distributor)s". Remove the code, or let that distributor send it.', **values),
+            "outlet_unknown": lambda: self.env._('No outlet has the code "%(outlet)s". Correct the code, or say once which outlet it is (Map Codes).', **values),
+            "outlet_other": lambda: self.env._('The outlet "%(outlet)s" is not supplied by this distributor. Correct the code, or map it to the right outlet.', **values),
+            "product_missing": lambda: self.env._("The row has no product code. Enter it."),
+            "product_unknown": lambda: self.env._('No product has the code or barcode "%(product)s". Correct the code, or say once which product it is (Map Codes).', **values),
+            "product_inactive": lambda: self.env._('The product "%(product)s" is archived. Map the code to its successor, or restore the product.', **values),
+            "product_ambiguous": lambda: self.env._('Several products have the code "%(product)s". Say once which one it is (Map Codes).', **values),
+            "date_missing": lambda: self.env._("The row has no date. Enter it as 2025-12-31."),
+            "date_unreadable": lambda: self.env._('"%(date)s" is no date between 1990 and 2100. Enter it as 2025-12-31.', **values),
+            "date_future": lambda: self.env._('The date "%(date)s" is in the future. Correct it, or check again once the day has come.', **values),
+            "quantity_missing": lambda: self.env._("The row has no quantity. Enter it; 0 is allowed."),
+            "quantity_unreadable": lambda: self.env._('"%(quantity)s" is no number that can be a quantity. Enter it as 1234.5.', **values),
+            "quantity_negative": lambda: self.env._("The quantity is negative. Enter what was sold (or counted) as a positive number, and what was brought back under Returned."),
+            "returned_unreadable": lambda: self.env._('"%(returned)s" is no number that can be a returned quantity. Enter it as 1234.5.', **values),
+            "returned_negative": lambda: self.env._("The returned quantity is negative. Enter it as a positive number."),
+            "unit_unknown": lambda: self.env._('No unit is called "%(unit)s". Correct it, leave it empty for the product\'s own unit, or map it (Map Codes).', **values),
+            "unit_incompatible": lambda: self.env._('The product is not measured in "%(unit)s". Enter a unit of the same kind as the product\'s own.', **values),
+            "price_unreadable": lambda: self.env._('"%(price)s" is no price. Enter it as 1234.50, or leave it empty.', **values),
+            "price_negative": lambda: self.env._("The price is negative. Enter it as a positive number."),
+            "amount_unreadable": lambda: self.env._('"%(amount)s" is no amount. Enter it as 1234.50, or leave it empty.', **values),
+            "amount_negative": lambda: self.env._("The amount is negative though the quantity is not. Enter what was brought back under Returned."),
+            "count_outlet": lambda: self.env._("A stock count is of the distributor's own stock. Leave the outlet empty."),
+            "count_twice": lambda: self.env._("Another row counts this product on the same day. Keep one row for each product and day, with the sum."),
+            "conflict": lambda: self.env._("%(earlier)s already reports %(sold)g sold and %(brought)g returned for the same outlet, product and day. If this row corrects it, press Replace; if it is another sale, give it a reference of its own.", **values),
+            "duplicate": lambda: self.env._("%(earlier)s already says the same. Nothing to do; if it is another sale, give it a reference of its own.", **values),
         }  # fmt: skip
         return messages[issue]()
 

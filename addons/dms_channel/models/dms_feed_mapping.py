@@ -41,14 +41,13 @@ class DmsFeedMapping(models.Model):
     )
     outlet_id = fields.Many2one(
         comodel_name="res.partner",
-        string="Outlet",
         ondelete="cascade",
         index="btree_not_null",
         check_company=True,
         domain=[("channel_role", "=", "outlet")],
     )
     uom_id = fields.Many2one(
-        comodel_name="uom.uom", string="Unit", ondelete="cascade", index="btree_not_null"
+        comodel_name="uom.uom", string="Unit of Measure", ondelete="cascade", index="btree_not_null"
     )
 
     _code_uniq = models.UniqueIndex(

@@ -8,7 +8,7 @@ from odoo import api, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL, split_every
 
-from odoo.addons.dms_channel.tools import feed_reader
+from ..tools import feed_reader
 
 _logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class DmsHistoryLoader(models.AbstractModel):
                 if line.product_code:
                     products.setdefault(line.product_code.lower(), line.product_code)
         except feed_reader.FeedError as error:
-            raise UserError(self.env._(error.source, **error.values)) from error
+            raise UserError(self.env["dms.feed"]._translate_error(error)) from error
         known = self._get_known(
             SQL("SELECT lower(ref) FROM res_partner WHERE channel_role = 'distributor' AND active")
         )

@@ -2,6 +2,8 @@ from collections import defaultdict
 
 from odoo import fields, models
 
+from ..tools import guard
+
 
 class StockMove(models.Model):
     _inherit = "stock.move"
@@ -88,7 +90,9 @@ class StockMove(models.Model):
         if not vals_list:
             return
         for distributor, pickings in pickings_by_distributor.items():
-            pickings.write({"dms_distributor_id": distributor.id, "dms_receipt_state": "in_transit"})
+            guard.mark(pickings).write(
+                {"dms_distributor_id": distributor.id, "dms_receipt_state": "in_transit"}
+            )
         moves_sudo = self.env["dms.channel.move"].sudo()
         moves_sudo._lock_partners({vals["partner_id"] for vals in vals_list})
         posted_sudo = moves_sudo.create(vals_list)

@@ -1,6 +1,10 @@
 from odoo import fields, models
 from odoo.exceptions import AccessError, UserError
 
+from ..tools import guard
+
+RECEIPT_FIELDS = {"dms_distributor_id", "dms_receipt_state"}
+
 
 class StockPicking(models.Model):
     _inherit = "stock.picking"
@@ -32,6 +36,13 @@ class StockPicking(models.Model):
         copy=False,
     )
 
+    def write(self, vals):
+        if RECEIPT_FIELDS & vals.keys() and not guard.is_marked(self):
+            raise UserError(
+                self.env._("A receipt follows from shipping the goods and from the distributor's signature.")
+            )
+        return super().write(vals)
+
     def action_dms_receive(self):
         """Note the receipt for a distributor that confirmed it by other means."""
         self.check_access("write")
@@ -61,7 +72,7 @@ class StockPicking(models.Model):
             )
         if not (name or "").strip():
             raise UserError(self.env._("Enter the name of the person who received the goods."))
-        picking_sudo.write(
+        guard.mark(picking_sudo).write(
             {
                 "dms_receipt_state": "received",
                 "dms_received_by": name.strip(),

@@ -1,3 +1,4 @@
+import base64
 import gzip
 import random
 import threading
@@ -10,7 +11,7 @@ from odoo import SUPERUSER_ID, api
 from odoo.exceptions import AccessError, UserError
 from odoo.service.model import retrying
 from odoo.sql_db import db_connect
-from odoo.tests import TransactionCase, new_test_user, tagged
+from odoo.tests import Form, TransactionCase, new_test_user, tagged
 
 from odoo.addons.dms_channel.tests.common import SIGNATURE, DmsChannelCommon
 
@@ -298,11 +299,51 @@ class TestFeed(DmsChannelCommon):
         with self.assertRaises(AccessError):
             north.with_user(south_clerk)._mend({north.line_ids.id: {"product_code": "CHIPS"}})
         with self.assertRaises(AccessError):
-            north.with_user(self.clerk_north).write({"state": "released"})
+            north.with_user(self.clerk_north).write({"user_id": self.clerk_north.id})
         with self.assertRaises(AccessError):
             self.env["dms.channel.move"].with_user(self.clerk_north).create({})
         with self.assertRaises(AccessError):
             self._receive("O-1,TEA,2025-01-05,1,,,", feeds=self.env["dms.feed"].with_user(self.clerk_outlet))
+
+    def test_states_follow_from_actions(self):
+        feed = self._receive("O-1,TEA,2025-01-05,1,,,")
+        for vals in ({"state": "released"}, {"partner_id": self.distributor_south.id}, {"move_count": 0}):
+            with self.assertRaises(UserError):
+                feed.write(vals)
+        with self.assertRaises(UserError):
+            self.feeds.create({"partner_id": self.distributor_north.id})
+        with self.assertRaises(UserError):
+            feed.line_ids.write({"state": "released"})
+        feed.user_id = self.user_manager
+        feed.action_reject()
+        self.assertEqual(feed.state, "rejected")
+        with self.assertRaises(UserError):
+            feed.action_check()
+        order = self._create_order(self.distributor_north)
+        order.action_confirm()
+        with self.assertRaises(UserError):
+            order.picking_ids.dms_receipt_state = "received"
+
+    def test_form(self):
+        """What the form does: edit a line among those to mend, save, release."""
+        feed = self._receive("O-1,TEEA,2025-01-05,1,,,", "O-1,TEA,2025-01-06,1,,,")
+        self.assertTrue(feed.has_unknown_codes)
+        with Form(feed) as form, form.open_line_ids.edit(0) as line:
+            line.product_code = "TEA"
+        self.assertRecordValues(feed, [{"state": "checked", "ok_count": 2, "has_unknown_codes": False}])
+        feed.action_release()
+        self.assertEqual(feed.state, "released")
+
+    def test_upload_wizard(self):
+        wizard = self.env["dms.feed.upload"].with_user(self.user_channel).create({"filename": "x.csv"})
+        with self.assertRaises(UserError):
+            wizard.action_upload()
+        self.assertEqual(wizard.action_template()["type"], "ir.actions.act_url")
+        wizard.partner_id = self.distributor_north
+        wizard.file = base64.b64encode(b"sku,date,qty\nTEA,2025-01-05,3\n")
+        feed = self.feeds.browse(wizard.action_upload()["res_id"])
+        self.assertRecordValues(feed, [{"ok_count": 1, "filename": "x.csv", "kind": "sell_through"}])
+        self.assertEqual(base64.b64decode(feed.file), b"sku,date,qty\nTEA,2025-01-05,3\n")
 
     def test_other_company(self):
         feed = self._receive("O-1,TEA,2025-01-05,1,,,")

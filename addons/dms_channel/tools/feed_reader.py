@@ -65,7 +65,7 @@ _MONTH_NAMES = (
 MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES.split(","), 1) for name in names.split()}
 
 
-def _(source):
+def _lt(source):
     """Mark a sentence for translation; the caller who knows a language translates ``FeedError.source``."""
     return source
 
@@ -307,7 +307,7 @@ def _named_columns(headers, columns):
     unknown = set(columns) - set(COLUMNS)
     if unknown:
         raise FeedError(
-            _('"%(names)s" is no column of a feed. The columns are: %(columns)s.'),
+            _lt('"%(names)s" is no column of a feed. The columns are: %(columns)s.'),
             names=", ".join(sorted(unknown)),
             columns=", ".join(COLUMNS),
         )
@@ -317,7 +317,7 @@ def _named_columns(headers, columns):
             continue
         if _fold(header) not in index_by_header:
             raise FeedError(
-                _('The file has no column "%(header)s" for %(name)s. Its columns are: %(headers)s.'),
+                _lt('The file has no column "%(header)s" for %(name)s. Its columns are: %(headers)s.'),
                 header=header,
                 name=name,
                 headers=_listed(headers),
@@ -349,12 +349,18 @@ class _Bounded(io.RawIOBase):
         try:
             data = self.stream.read(len(buffer))
         except (OSError, EOFError, zipfile.BadZipFile) as error:
-            raise FeedError(_("The archive is damaged. Pack the file again, or send it unpacked.")) from error
+            raise FeedError(
+                _lt("The archive is damaged. Pack the file again, or send it unpacked.")
+            ) from error
         except Exception as error:  # zlib.error has no public base class
-            raise FeedError(_("The archive is damaged. Pack the file again, or send it unpacked.")) from error
+            raise FeedError(
+                _lt("The archive is damaged. Pack the file again, or send it unpacked.")
+            ) from error
         self.left -= len(data)
         if self.left < 0:
-            raise FeedError(_("The file is too large once unpacked. Split it by period and send the parts."))
+            raise FeedError(
+                _lt("The file is too large once unpacked. Split it by period and send the parts.")
+            )
         buffer[: len(data)] = data
         return len(data)
 
@@ -368,10 +374,10 @@ class Source:
         self.raw = raw
         self.member = None
         if not raw:
-            raise FeedError(_("The file is empty."))
+            raise FeedError(_lt("The file is empty."))
         if len(raw) > self.limits.file:
             raise FeedError(
-                _(
+                _lt(
                     "The file has %(size)s MB; %(limit)s MB is the limit. Split it by period and send the parts."
                 ),
                 size=len(raw) >> 20,
@@ -380,10 +386,10 @@ class Source:
         self.pack = "gz" if raw[:2] == b"\x1f\x8b" else "zip" if raw[:4] == b"PK\x03\x04" else ""
         if raw[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
             raise FeedError(
-                _("This is a protected or old Excel file. Save it as .xlsx without a password, or as CSV.")
+                _lt("This is a protected or old Excel file. Save it as .xlsx without a password, or as CSV.")
             )
         if raw[:5] == b"%PDF-" or raw[:4] in (b"\x89PNG", b"\xff\xd8\xff\xe0", b"Rar!", b"7z\xbc\xaf"):
-            raise FeedError(_("This is no table. Send a CSV or an XLSX file."))
+            raise FeedError(_lt("This is no table. Send a CSV or an XLSX file."))
         self.kind = self._open_zip() if self.pack == "zip" else "csv"
 
     def _open_zip(self):
@@ -392,17 +398,19 @@ class Source:
                 infos = [info for info in archive.infolist() if not info.is_dir()]
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise FeedError(
-                _("The file is damaged: it can't be opened. Save it again and send it again.")
+                _lt("The file is damaged: it can't be opened. Save it again and send it again.")
             ) from error
         unpacked = sum(info.file_size for info in infos)
         if unpacked > self.limits.unpacked or unpacked > max(self.limits.ratio * len(self.raw), 1 << 20):
-            raise FeedError(_("The file is too large once unpacked. Split it by period and send the parts."))
+            raise FeedError(
+                _lt("The file is too large once unpacked. Split it by period and send the parts.")
+            )
         names = {info.filename for info in infos}
         if "xl/workbook.xml" in names:
             return "xlsx"
         tables = [info for info in infos if info.filename.lower().endswith((".csv", ".txt", ".tsv"))]
         if len(tables) != 1 or tables[0].flag_bits & 1:
-            raise FeedError(_("The archive must hold exactly one CSV file, without a password."))
+            raise FeedError(_lt("The archive must hold exactly one CSV file, without a password."))
         self.member = tables[0].filename
         return "csv"
 
@@ -440,9 +448,9 @@ def guess_encoding(source):
         if head.startswith(mark):
             if _decodes(source, encoding):
                 return encoding
-            raise FeedError(_("The text is damaged. Save the file as CSV in UTF-8 and send it again."))
+            raise FeedError(_lt("The text is damaged. Save the file as CSV in UTF-8 and send it again."))
     if b"\x00" in head:
-        raise FeedError(_("This is no table. Send a CSV or an XLSX file."))
+        raise FeedError(_lt("This is no table. Send a CSV or an XLSX file."))
     if _decodes(source, "utf-8"):
         return "utf-8"
     runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", head)]
@@ -452,7 +460,7 @@ def guess_encoding(source):
     for encoding in candidates:
         if _decodes(source, encoding):
             return encoding
-    raise FeedError(_("The text's encoding is not known. Save the file as CSV in UTF-8 and send it again."))
+    raise FeedError(_lt("The text's encoding is not known. Save the file as CSV in UTF-8 and send it again."))
 
 
 def guess_separator(text):
@@ -479,7 +487,7 @@ def _csv_rows(source, encoding, separator):
         yield from enumerate(csv.reader(text, delimiter=separator), 1)
     except csv.Error as error:
         raise FeedError(
-            _(
+            _lt(
                 "The file can't be split into rows (%(error)s). Look for a quotation mark that is never closed."
             ),
             error=error,
@@ -495,7 +503,7 @@ def _open_workbook(source):
         )
     except Exception as error:  # openpyxl raises whatever its parts raise on a malformed file
         raise FeedError(
-            _("The file is damaged: it can't be opened. Save it again and send it again.")
+            _lt("The file is damaged: it can't be opened. Save it again and send it again.")
         ) from error
 
 
@@ -509,7 +517,7 @@ def _xlsx_rows(workbook, sheet):
         raise
     except Exception as error:  # as above
         raise FeedError(
-            _("The file is damaged: it can't be opened. Save it again and send it again.")
+            _lt("The file is damaged: it can't be opened. Save it again and send it again.")
         ) from error
 
 
@@ -536,13 +544,13 @@ def _find_header(head, columns):
         if best is None or score > best[0]:
             best = (score, number, headers)
     if best is None:
-        raise FeedError(_("The file is empty."))
+        raise FeedError(_lt("The file is empty."))
     _score, number, headers = best
     found = _named_columns(headers, columns) if columns else guess_columns(headers)
     missing = [name for name in REQUIRED if name not in found]
     if missing:
         raise FeedError(
-            _(
+            _lt(
                 "No column was recognised as %(missing)s. Name the columns as in the template; the file's are: %(headers)s."
             ),
             missing=", ".join(missing),
@@ -571,7 +579,7 @@ def inspect(raw, columns=None, default_date_order="dmy", limits=None):
         layout.header_row, layout.headers, layout.columns = _find_header(head, columns)
     if len(layout.headers) > limits.columns:
         raise FeedError(
-            _("The file has %(count)s columns. Keep those of the template and send it again."),
+            _lt("The file has %(count)s columns. Keep those of the template and send it again."),
             count=len(layout.headers),
         )
     samples = {name: [] for name in layout.columns}
@@ -601,7 +609,7 @@ def _inspect_xlsx(source, columns):
             error = error or problem
             continue
         return Layout("xlsx", sheet=sheet, header_row=number, headers=headers, columns=found), head
-    raise error or FeedError(_("The file is empty."))
+    raise error or FeedError(_lt("The file is empty."))
 
 
 def _rows(source, layout):

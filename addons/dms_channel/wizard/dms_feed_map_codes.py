@@ -1,15 +1,7 @@
 from odoo import Command, api, fields, models
 from odoo.exceptions import UserError
 
-KIND_BY_ISSUE = {
-    "product_unknown": ("product", "product_code"),
-    "product_ambiguous": ("product", "product_code"),
-    "product_inactive": ("product", "product_code"),
-    "outlet_unknown": ("outlet", "outlet_code"),
-    "outlet_other": ("outlet", "outlet_code"),
-    "unit_unknown": ("unit", "unit_text"),
-    "unit_incompatible": ("unit", "unit_text"),
-}
+from ..models.dms_feed_line import MAPPABLE_ISSUES
 
 
 class DmsFeedMapCodes(models.TransientModel):
@@ -69,7 +61,7 @@ class DmsFeedMapCodes(models.TransientModel):
         counts, texts = {}, {}
         for line in lines:
             for issue in (line.issues or "").split(","):
-                kind, name = KIND_BY_ISSUE.get(issue, (None, None))
+                kind, name = MAPPABLE_ISSUES.get(issue, (None, None))
                 if kind and line[name]:
                     key = (line.feed_id.partner_id.id, kind, line[name].lower())
                     counts[key] = counts.get(key, 0) + 1
@@ -113,7 +105,6 @@ class DmsFeedMapCodesLine(models.TransientModel):
     product_id = fields.Many2one(comodel_name="product.product", domain=[("type", "=", "consu")])
     outlet_id = fields.Many2one(
         comodel_name="res.partner",
-        string="Outlet",
         domain=[("channel_role", "=", "outlet")],
     )
     uom_id = fields.Many2one(comodel_name="uom.uom", string="Unit")

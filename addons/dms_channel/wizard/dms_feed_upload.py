@@ -3,7 +3,7 @@ import base64
 from odoo import fields, models
 from odoo.exceptions import UserError
 
-from odoo.addons.dms_channel.tools import feed_reader
+from ..tools import feed_reader
 
 
 class DmsFeedUpload(models.TransientModel):
@@ -26,15 +26,25 @@ class DmsFeedUpload(models.TransientModel):
         required=True,
         default=lambda self: self.env.company.currency_id,
     )
-    file = fields.Binary(required=True, attachment=False)
+    file = fields.Binary(attachment=False)
     filename = fields.Char()
-    template = fields.Binary(compute="_compute_template")
-    template_name = fields.Char(compute="_compute_template")
 
-    def _compute_template(self):
-        for wizard in self:
-            wizard.template = base64.b64encode(feed_reader.template(wizard.kind or "sell_through"))
-            wizard.template_name = f"{wizard.kind or 'sell_through'}.csv"
+    def action_template(self):
+        """Download an empty file with the columns of this kind."""
+        self.ensure_one()
+        attachment = self.env["ir.attachment"].create(
+            {
+                "name": f"{self.kind}.csv",
+                "raw": feed_reader.template(self.kind),
+                "res_model": self._name,
+                "res_id": self.id,
+            }
+        )
+        return {
+            "type": "ir.actions.act_url",
+            "url": f"/web/content/{attachment.id}?download=true",
+            "target": "download",
+        }
 
     def action_upload(self):
         self.ensure_one()
