@@ -29,7 +29,7 @@ class DmsForecastRun(models.Model):
     _order = "date desc, id desc"
 
     # series in one step: what fits the time and memory of one cron call, and is pooled together
-    _batch_size = 30000
+    _batch_size = 20000
 
     company_id = fields.Many2one(
         "res.company", required=True, readonly=True, default=lambda self: self.env.company, index=True

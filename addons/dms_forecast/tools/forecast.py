@@ -20,11 +20,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import nnls
 
-ENGINE_VERSION = "1.0"
+ENGINE_VERSION = "1.1"
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
 CHUNK = 1024
 TINY = 1e-9
-OWN_EVIDENCE = 20.0  # how many backtests of its own outweigh the class in a series' weights
+OWN_EVIDENCE = 40.0  # how many backtests of its own outweigh the class in a series' weights
 BIAS_TAKEN_BACK = 0.5  # exponent on the classes' backtest ratio
 MIX = (0.0, 0.25, 0.5, 0.75, 1.0)  # tried shares of a series' own daily quantiles
 
@@ -271,8 +271,11 @@ class _Engine:
         self.origins = self._origins()
 
     def _origins(self):
-        step = max(1, self.season) if self.season <= 14 else 4
-        first, most = (6 * self.season, 12) if self.season <= 14 else (self.season + 4, 8)
+        # three seasons apart: closer ones say the same again, and it is the long look back that tells passing growth from lasting
+        if self.season <= 14:
+            step, first, most = 3 * self.season, 6 * self.season, 10
+        else:
+            step, first, most = 4, self.season + 4, 8
         return [t for t in range(self.width - self.horizon, 0, -step) if t >= first][:most]
 
     # --- candidates -----------------------------------------------------------------
@@ -541,7 +544,7 @@ class _Engine:
         ahead = np.arange(self.horizon)
         point = self._path(self.width, combined, self.horizon)
         classes, size = self._classes(combined[self.width] / self.dispersion)
-        tests = [(o, stop) for o, stop in enumerate(self.origins)][::3][:4]
+        tests = [(o, stop) for o, stop in enumerate(self.origins)][::2][:5]
         mix = np.zeros((len(quantiles), self.n))
         pooled = np.ones((len(quantiles), self.n))
         if not tests:
@@ -618,13 +621,13 @@ class _Engine:
     def _standard_errors(self, period, combined, valid, spread):
         """Class quantiles of standardised cumulative errors over a period -> (Q, n), None when untested."""
         values, where = [], []
-        for o, stop in enumerate(self.origins[::2]):
+        for o, stop in enumerate(self.origins):
             if stop + period > self.width:
                 continue
             seen = self.mask[:, stop : stop + period]
             path = (self._path(stop, combined, period) * seen).sum(1)
             actual = self.y[:, stop : stop + period].sum(1, dtype=np.float64)
-            ok = valid[:, 2 * o] & (path > 0) & (seen.mean(1) > 0.6)
+            ok = valid[:, o] & (path > 0) & (seen.mean(1) > 0.6)
             values.append(((actual - path) / np.sqrt(spread * np.maximum(path, TINY)))[ok])
             where.append(np.flatnonzero(ok))
         if not values or sum(map(len, values)) < 30:
