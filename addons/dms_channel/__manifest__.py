@@ -58,5 +58,6 @@
         "views/sale_order_views.xml",
         "views/stock_picking_views.xml",
     ],
+    "demo": ["demo/dms_channel_demo.xml"],
     "application": True,
 }

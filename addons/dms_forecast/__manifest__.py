@@ -32,6 +32,7 @@
         "views/sale_order_views.xml",
         "views/stock_warehouse_orderpoint_views.xml",
     ],
+    "demo": ["demo/dms_forecast_demo.xml"],
     "assets": {
         "web.assets_backend": [
             "dms_forecast/static/src/**/*",

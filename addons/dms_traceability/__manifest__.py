@@ -33,5 +33,6 @@
         "wizard/dms_code_scan_views.xml",
         "wizard/dms_diversion_ruling_views.xml",
     ],
+    "demo": ["demo/dms_traceability_demo.xml"],
     "uninstall_hook": "uninstall_hook",
 }

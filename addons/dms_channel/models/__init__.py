@@ -7,6 +7,7 @@ from . import (
     dms_channel_position,
     dms_credit_entry,
     dms_credit_rule,
+    dms_demo,
     dms_feed,
     dms_feed_line,
     dms_feed_mapping,

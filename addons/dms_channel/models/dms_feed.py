@@ -45,6 +45,7 @@ GUARDED_FIELDS = {
     "released_on",
     "timings",
 }
+ANALYZED_FROM = 1_000
 LINE_STATE = "CASE checked.issues WHEN '' THEN 'ok' WHEN 'duplicate' THEN 'duplicate' ELSE 'error' END"
 
 
@@ -847,6 +848,9 @@ class DmsFeed(models.Model):
                 state=SQL(LINE_STATE),
             )
         )
+        if self.env.cr.rowcount >= ANALYZED_FROM:
+            # Without fresh statistics the release may look for earlier lines by a scan for each line.
+            self.env.cr.execute("ANALYZE dms_feed_line")
         self.env["dms.feed.line"].invalidate_model()
 
     def _store_checked_lines(self):

@@ -51,6 +51,9 @@ class DmsSettlement(models.Model):
         index=True,
     )
     user_id = fields.Many2one("res.users", "Responsible", default=lambda self: self.env.user, tracking=True)
+    credit_date = fields.Date(
+        "Credit Note Date", copy=False, tracking=True, help="Empty: the day on which it is credited."
+    )
     note = fields.Text("Note to the Distributor")
     line_ids = fields.One2many("dms.settlement.line", "settlement_id", "Lines", readonly=True, copy=False)
     accrual_count = fields.Integer(compute="_compute_accrual_count")
@@ -438,7 +441,7 @@ class DmsSettlement(models.Model):
             "company_id": self.company_id.id,
             "partner_id": self.partner_id.id,
             "currency_id": self.currency_id.id,
-            "invoice_date": fields.Date.context_today(self),
+            "invoice_date": self.credit_date or fields.Date.context_today(self),
             "invoice_origin": self.name,
             "ref": self.name,
             "dms_settlement_id": self.id,

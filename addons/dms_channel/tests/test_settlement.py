@@ -65,6 +65,18 @@ class TestSettlement(RebateCommon):
         self.assertEqual(receivable.balance, -1100)
         self._assert_ties(self.north)
 
+    def test_credit_note_date(self):
+        self._program()
+        self._invoice(self.north, 3800)
+        settlement = self.env["dms.settlement"]._generate(
+            fields.Date.to_date("2026-01-01"), fields.Date.to_date("2026-03-31")
+        )
+        settlement.credit_date = "2026-03-12"
+        settlement.action_confirm()
+        settlement.action_credit()
+        self.assertEqual(settlement.credit_note_id.invoice_date, fields.Date.to_date("2026-03-12"))
+        self.assertEqual(self._ledger(self.north), 0)
+
     def test_credit_points_scale_the_rebate(self):
         self._program(tiers=((0, 10),), factor_ids=FACTORS)
         self._give_points(self.north, 72)

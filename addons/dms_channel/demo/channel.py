@@ -1,0 +1,29 @@
+"""The demo data of this addon, part by part."""
+
+from . import feeds, masters, money, trade
+from .world import World
+
+
+def load(env):
+    World(env).run(
+        masters.company,
+        masters.users,
+        masters.units,
+        masters.products,
+        masters.prices,
+        masters.territories,
+        masters.partners,
+        trade.plan,
+        masters.agreements,
+        masters.rules,
+        masters.promotion,
+        trade.stock,
+        trade.carriers,
+        trade.rounds,
+        money.points,
+        money.programs,
+        money.settlements,
+        feeds.feeds,
+        feeds.count,
+        trade.pending,
+    )

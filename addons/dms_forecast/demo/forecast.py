@@ -1,0 +1,103 @@
+"""Who bottles the drinks, how distributors are resupplied, and what the forecast says about both."""
+
+from datetime import timedelta
+
+from odoo.fields import Command
+
+from odoo.addons.dms_channel.demo.world import World
+
+
+class ForecastWorld(World):
+    module = "dms_forecast"
+    after = "dms_channel"
+
+
+def load(env):
+    ForecastWorld(env).run(supply, rules, forecasts, answers)
+
+
+def supply(world):
+    """A bottling plant that delivers within a week, and stock limits that follow the forecast."""
+    env = world.env
+    plant = env["res.partner"].create(
+        {
+            "name": "湖州清源灌装有限公司 (Huzhou Qingyuan Bottling)",
+            "is_company": True,
+            "supplier_rank": 1,
+            "street": "吴兴区工业路 66 号",
+            "city": "湖州",
+            "state_id": env.ref("base.state_cn_ZJ").id,
+            "zip": "313000",
+            "country_id": env.ref("base.cn").id,
+        }
+    )
+    world.name(plant, ["bottling_plant"])
+    warehouse = env["stock.warehouse"].search([("company_id", "=", world.company.id)], limit=1)
+    products = [world.product(code) for code in world.drinks]
+    env["product.supplierinfo"].create(
+        [
+            {
+                "partner_id": plant.id,
+                "product_tmpl_id": product.product_tmpl_id.id,
+                "price": product.standard_price,
+                "currency_id": world.company.currency_id.id,
+                "min_qty": 1200,
+                "delay": 7,
+            }
+            for product in products
+        ]
+    )
+    env["stock.warehouse.orderpoint"].create(
+        [
+            {
+                "product_id": product.id,
+                "warehouse_id": warehouse.id,
+                "location_id": warehouse.lot_stock_id.id,
+                "product_min_qty": 0,
+                "product_max_qty": 0,
+                "trigger": "manual",
+                "dms_policy": "forecast",
+            }
+            for product in products
+        ]
+    )
+
+
+def rules(world):
+    """Small distributors are resupplied every second week, and only after a look at the proposal."""
+    world.name(
+        world.env["dms.replenishment.rule"].create(
+            {
+                "name": "Bronze: every second week, reviewed",
+                "sequence": 20,
+                "company_id": world.company.id,
+                "grade_ids": [Command.set(world.env.ref("partnership.res_partner_grade_data_bronze").ids)],
+                "review_days": 14,
+                "target_days": 28,
+                "auto_propose": False,
+            }
+        ),
+        ["replenishment_rule_bronze"],
+    )
+
+
+def forecasts(world):
+    """Last month's forecast, to compare with what came, and today's, from which health and proposals follow."""
+    Run = world.env["dms.forecast.run"].with_user(world.ref("user_manager")).sudo()
+    before = Run.create({"date": world.today - timedelta(days=29)})
+    before._run()
+    now = Run.create({})
+    world.name(before | now, ["forecast_before", "forecast_now"])
+    now.action_run()
+
+
+def answers(world):
+    """One proposal has become a draft order, one was declined; the others wait for their distributors."""
+    env = world.env
+    proposals = {
+        proposal.partner_id: proposal for proposal in env["dms.replenishment.proposal"].search([("state", "=", "proposed")])
+    }
+    if accepted := proposals.get(world.ref("distributor_east")):
+        accepted.action_accept()
+    if declined := proposals.get(world.ref("distributor_central")):
+        declined.action_decline("Our warehouse takes stock this week; please propose again next Monday.")
