@@ -12,7 +12,7 @@ import secrets
 import shutil
 import subprocess
 
-from .run_command import explain
+from .run_command import explain, run
 from .say import Stop, step
 from .settings import ADDONS, CHECKOUT, ODOO_MODULES
 
@@ -146,7 +146,7 @@ def ensure(settings, odoo, server, database, demo, extra=()):
     """Make `database` hold our addons as they are in this checkout; update only what changed.
 
     :param bool demo: whether a new database gets our demo data
-    :param extra: further modules of Odoo's for a new database
+    :param extra: further modules of Odoo's for a new database, which is one for tests then
     """
     databases = server.databases()
     prints = {addon: fingerprint(addon) for addon in ADDONS}
@@ -176,6 +176,8 @@ def ensure(settings, odoo, server, database, demo, extra=()):
         _rename(settings, server, fresh, database)
         changed = True
     if changed:
+        if extra:
+            warm(settings, odoo, server, database)
         server.comment(database, json.dumps({"dms": 1, **prints}))
 
 
@@ -245,3 +247,17 @@ def _rename(settings, server, old, new):
     if (files / old).exists():
         (files / old).rename(files / new)
     server.rename(old, new)
+
+
+def warm(settings, odoo, server, database):
+    """Build the web client's asset bundles now: a test's transaction would build them again and again."""
+    config = write_config(settings, odoo, database, log_level="critical")
+    with step("The web client's assets"):
+        run(
+            odoo_command(settings, config, "shell", "--no-http"),
+            "building the web client's assets",
+            "read the lines above.",
+            env=odoo_environment(settings, odoo, server),
+            cwd=settings.home,
+            input="env['ir.qweb']._pregenerate_assets_bundles()\nenv.cr.commit()\n",
+        )

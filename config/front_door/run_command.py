@@ -7,11 +7,12 @@ import subprocess
 from .say import Stop
 
 
-def run(command, what, mend, **options):
+def run(command, what, mend, input="", **options):
     """Run `command` quietly.
 
     :param what: what was being done, for the error's sentence ("downloading Odoo")
     :param mend: how to mend a failure
+    :param str input: what it reads
     :return: its standard output
     :raise Stop: with the last lines of its output when it fails
     """
@@ -22,7 +23,7 @@ def run(command, what, mend, **options):
             check=False,
             text=True,
             errors="replace",
-            stdin=subprocess.DEVNULL,
+            input=input,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             **options,
