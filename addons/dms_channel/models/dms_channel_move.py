@@ -152,7 +152,7 @@ class DmsChannelMove(models.Model):
         self.env["dms.channel.position"].invalidate_model()
         return moves
 
-    def write(self, vals):  # pylint: disable=method-required-super
+    def write(self, vals):
         raise UserError(
             self.env._(
                 "Channel stock moves are never changed. Reverse the move and enter the right one; "

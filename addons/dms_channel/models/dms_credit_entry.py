@@ -64,7 +64,7 @@ class DmsCreditEntry(models.Model):
                     )
                 )
 
-    def write(self, vals):  # pylint: disable=method-required-super
+    def write(self, vals):
         raise UserError(
             self.env._("Credit entries are never changed. Reverse the entry, then enter the right one.")
         )

@@ -56,7 +56,7 @@ class _CopyStream:
         self.rows = rows
         self.count = 0
 
-    def read(self, _size=-1):  # pylint: disable=method-required-super
+    def read(self, _size=-1):
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         chunk = list(islice(self.rows, 2000))

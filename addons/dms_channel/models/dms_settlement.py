@@ -60,7 +60,7 @@ class DmsSettlement(models.Model):
     amount_computed = fields.Monetary("Accrued", compute="_compute_amounts", store=True)
     amount_total = fields.Monetary("Due", compute="_compute_amounts", store=True, tracking=True)
     credit_note_id = fields.Many2one(
-        "account.move", "Credit Note", readonly=True, copy=False, ondelete="restrict", index="btree_not_null"
+        "account.move", readonly=True, copy=False, ondelete="restrict", index="btree_not_null"
     )
     move_ids = fields.One2many("account.move", "dms_settlement_id", "Documents")
 

@@ -64,7 +64,7 @@ class DmsForecastRun(models.Model):
     )
     params = fields.Json("Parameters", readonly=True, copy=False)
     series_count = fields.Integer("Series", readonly=True, copy=False)
-    series_done = fields.Integer("Series Done", readonly=True, copy=False)
+    series_done = fields.Integer(readonly=True, copy=False)
     line_count = fields.Integer("Lines", readonly=True, copy=False)
     cursor = fields.Json(
         readonly=True, copy=False, help="Where the next step goes on: the last distributor and product done."
@@ -87,14 +87,13 @@ class DmsForecastRun(models.Model):
         help="Tests on the past: sum of errors of each series' horizon total, over and under, as a share of demand.",
     )
     bias = fields.Float(
-        "Bias",
         compute="_compute_accuracy",
         store=True,
         aggregator=None,
         help="How much too high (+) or too low (-), as a share of demand.",
     )
     total = fields.Float("Expected Demand", readonly=True, copy=False)
-    seconds = fields.Float("Seconds", readonly=True, copy=False, aggregator=None)
+    seconds = fields.Float(readonly=True, copy=False, aggregator=None)
     message = fields.Text("What went wrong", readonly=True, copy=False)
     progress = fields.Float(compute="_compute_progress")
     series_ids = fields.One2many("dms.forecast.series", "run_id", string="Forecast Series")

@@ -53,14 +53,13 @@ class DmsForecastSeries(models.Model):
         help="Error of the horizon's total in tests on the past, as a share of demand.",
     )
     bias = fields.Float(
-        "Bias",
         aggregator=None,
         help="How much too high (+) or too low (-) the tests were, as a share of demand.",
     )
     cumulative = fields.Json(
         help="Quantiles of the demand of several periods: {periods, probabilities, values[probability][period], expected}."
     )
-    why = fields.Text("Why", compute="_compute_why", compute_sudo=True)
+    why = fields.Text(compute="_compute_why", compute_sudo=True)
     chart = fields.Json(compute="_compute_chart")
     line_ids = fields.One2many("dms.forecast.line", "series_id")
 

@@ -4,8 +4,7 @@ from odoo import fields, http
 from odoo.http import request
 from odoo.tools import SQL, format_date
 
-from odoo.addons.dms_portal.tools.chart import weeks_chart
-
+from ..tools.chart import weeks_chart
 from .distributor import DistributorPortal
 
 WEEKS_SHOWN = 13

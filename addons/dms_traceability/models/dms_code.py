@@ -127,7 +127,7 @@ class DmsCode(models.Model):
         "stock.picking", "Scanned On", readonly=True, help="The delivery that this very label was scanned on."
     )
     event_ids = fields.Many2many("dms.trace.event", string="Events", compute="_compute_event_ids")
-    digital_link = fields.Char("Digital Link", compute="_compute_digital_link")
+    digital_link = fields.Char(compute="_compute_digital_link")
 
     @property
     def _table_query(self):

@@ -57,7 +57,6 @@ class DmsCodeOrder(models.Model):
     quantity = fields.Integer("Units", required=True, default=100, tracking=True)
     packaging_id = fields.Many2one(
         "uom.uom",
-        "Packaging",
         compute="_compute_packaging_id",
         store=True,
         readonly=False,

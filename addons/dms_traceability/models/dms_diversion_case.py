@@ -81,7 +81,7 @@ class DmsDiversionCase(models.Model):
     ruling_reason = fields.Text("Grounds", readonly=True, copy=False)
     ruled_by = fields.Many2one("res.users", readonly=True, copy=False)
     ruled_on = fields.Datetime(readonly=True, copy=False)
-    appeal = fields.Text("Appeal", readonly=True, copy=False)
+    appeal = fields.Text(readonly=True, copy=False)
     appeal_date = fields.Datetime("Appealed On", readonly=True, copy=False)
     appeal_outcome = fields.Selection(
         [("granted", "Appeal Granted"), ("rejected", "Appeal Rejected")],
@@ -89,7 +89,7 @@ class DmsDiversionCase(models.Model):
         copy=False,
         tracking=True,
     )
-    credit_entry_id = fields.Many2one("dms.credit.entry", "Credit Entry", readonly=True, copy=False)
+    credit_entry_id = fields.Many2one("dms.credit.entry", readonly=True, copy=False)
     reversal_entry_id = fields.Many2one("dms.credit.entry", "Reversal", readonly=True, copy=False)
     points = fields.Integer("Credit Points", compute="_compute_points")
 

@@ -40,7 +40,6 @@ class DmsScan(models.Model):
             ("outside", "Outside"),
             ("unknown", "Not Known"),
         ],
-        "Area",
         required=True,
         default="unknown",
         readonly=True,
@@ -61,7 +60,7 @@ class DmsScan(models.Model):
     latitude = fields.Float(digits=(9, 1), readonly=True, aggregator=None)
     longitude = fields.Float(digits=(9, 1), readonly=True, aggregator=None)
     territory_id = fields.Many2one("dms.territory", "Found In", readonly=True, index="btree_not_null")
-    place = fields.Char("Place", compute="_compute_place")
+    place = fields.Char(compute="_compute_place")
     device = fields.Char(
         readonly=True, help="A hash that changes every month; it tells devices apart, not people."
     )
