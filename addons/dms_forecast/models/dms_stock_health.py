@@ -306,7 +306,7 @@ class DmsStockHealth(models.Model):
         cr.copy_expert(
             f"COPY dms_stock_health_new ({columns}) FROM STDIN", io.StringIO("\n".join(lines) + "\n")
         )
-        cr.execute(  # pylint: disable=sql-injection  (names of columns from a constant)
+        cr.execute(  # pylint: disable=sql-injection
             f"""INSERT INTO dms_stock_health ({columns}) SELECT {columns} FROM dms_stock_health_new
                 ON CONFLICT (company_id, partner_id, product_id) DO UPDATE SET
                 {", ".join(f"{column} = EXCLUDED.{column}" for column in COLUMNS if column not in keys)}"""
