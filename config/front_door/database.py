@@ -57,6 +57,7 @@ def write_config(settings, odoo, database, **options):
 
 def _secret(path):
     if not path.exists():
+        path.parent.mkdir(exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             file.write(secrets.token_hex(32))
     return path.read_text()
