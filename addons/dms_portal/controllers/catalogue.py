@@ -257,21 +257,15 @@ class CataloguePortal(DistributorPortal):
         ]
 
     def _dms_rule_text(self, rule):
-        _ = request.env._
-        goods = ", ".join(
-            [*rule.product_ids.mapped("display_name"), *rule.product_category_id.mapped("name")]
-        )
+        goods = [*rule.product_ids.mapped("display_name"), *rule.product_category_id.mapped("name")]
         parts = []
         if rule.minimum_qty > 1:
-            parts.append(_("from %(quantity)g units", quantity=rule.minimum_qty))
+            parts.append(request.env._("from %(quantity)g units", quantity=rule.minimum_qty))
         if rule.minimum_amount:
             amount = formatLang(request.env, rule.minimum_amount, currency_obj=rule.currency_id)
-            parts.append(_("from %(amount)s", amount=amount))
-        return (
-            f"{goods or _('All products')}: {', '.join(parts)}."
-            if parts
-            else f"{goods or _('All products')}."
-        )
+            parts.append(request.env._("from %(amount)s", amount=amount))
+        text = ", ".join(goods) or request.env._("All products")
+        return f"{text}: {', '.join(parts)}" if parts else text
 
     def _dms_cart_values(self, order_sudo, distributor_sudo):
         """Values of the cart bar and the cart; an empty order where nothing is in it yet."""

@@ -17,20 +17,19 @@ class DeliveryPortal(DistributorPortal):
     def dms_deliveries(self, page=1, sortby=None, filterby=None, search="", **kw):
         if not self._dms_distributor():
             return request.redirect("/my")
-        _ = request.env._
         values = self._dms_list_values(
             "stock.picking", self._dms_deliveries_domain(), "/my/deliveries", "dms_delivery",
             page=page, sortby=sortby, filterby=filterby, search=search,
             search_domain=lambda text: ["|", "|", ("name", "ilike", text), ("origin", "ilike", text), ("carrier_tracking_ref", "ilike", text)],
             sortings={
-                "date": {"label": _("Newest"), "order": "date_done desc, scheduled_date desc, id desc"},
-                "name": {"label": _("Number"), "order": "name"},
+                "date": {"label": request.env._("Newest"), "order": "date_done desc, scheduled_date desc, id desc"},
+                "name": {"label": request.env._("Number"), "order": "name"},
             },
             filters={
-                "all": {"label": _("All"), "domain": []},
-                "transit": {"label": _("To sign for"), "domain": [("dms_receipt_state", "=", "in_transit")]},
-                "coming": {"label": _("In preparation"), "domain": [("state", "!=", "done")]},
-                "received": {"label": _("Received"), "domain": [("dms_receipt_state", "=", "received")]},
+                "all": {"label": request.env._("All"), "domain": []},
+                "transit": {"label": request.env._("To sign for"), "domain": [("dms_receipt_state", "=", "in_transit")]},
+                "coming": {"label": request.env._("In preparation"), "domain": [("state", "!=", "done")]},
+                "received": {"label": request.env._("Received"), "domain": [("dms_receipt_state", "=", "received")]},
             },
         )  # fmt: skip
         values["pickings"] = values["records"].sudo()

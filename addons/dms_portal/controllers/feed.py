@@ -195,19 +195,18 @@ class FeedPortal(DistributorPortal):
     def _dms_render_feeds(
         self, page=1, sortby=None, filterby=None, search="", error=None, kind="sell_through", **kw
     ):
-        _ = request.env._
         values = self._dms_list_values(
             "dms.feed", self._dms_own(), "/my/feeds", "dms_feed",
             page=page, sortby=sortby, filterby=filterby, search=search,
             search_domain=lambda text: ["|", ("name", "ilike", text), ("filename", "ilike", text)],
             sortings={
-                "date": {"label": _("Newest"), "order": "id desc"},
-                "period": {"label": _("Period"), "order": "date_to desc, id desc"},
+                "date": {"label": request.env._("Newest"), "order": "id desc"},
+                "period": {"label": request.env._("Period"), "order": "date_to desc, id desc"},
             },
             filters={
-                "all": {"label": _("All"), "domain": []},
-                "error": {"label": _("With lines to mend"), "domain": [("error_count", ">", 0), ("state", "not in", ("rejected", "superseded"))]},
-                "open": {"label": _("To release"), "domain": [("ok_count", ">", 0), ("state", "not in", ("rejected", "superseded"))]},
+                "all": {"label": request.env._("All"), "domain": []},
+                "error": {"label": request.env._("With lines to mend"), "domain": [("error_count", ">", 0), ("state", "not in", ("rejected", "superseded"))]},
+                "open": {"label": request.env._("To release"), "domain": [("ok_count", ">", 0), ("state", "not in", ("rejected", "superseded"))]},
             },
         )  # fmt: skip
         values.update({"feeds": values["records"].sudo(), "dms_error": error, "kind": kind})
@@ -230,17 +229,16 @@ class FeedPortal(DistributorPortal):
 
     def _dms_line_labels(self):
         """The texts of a line that its sender can mend; the distributor is always the sender itself."""
-        _ = request.env._
         return {
-            "product_code": _("Product"),
-            "date_text": _("Date"),
-            "quantity_text": _("Quantity"),
-            "outlet_code": _("Outlet"),
-            "unit_text": _("Unit"),
-            "price_text": _("Unit price"),
-            "amount_text": _("Amount"),
-            "returned_text": _("Returned"),
-            "reference": _("Reference"),
+            "product_code": request.env._("Product"),
+            "date_text": request.env._("Date"),
+            "quantity_text": request.env._("Quantity"),
+            "outlet_code": request.env._("Outlet"),
+            "unit_text": request.env._("Unit"),
+            "price_text": request.env._("Unit price"),
+            "amount_text": request.env._("Amount"),
+            "returned_text": request.env._("Returned"),
+            "reference": request.env._("Reference"),
         }
 
     def _dms_issue_fields(self, line):
@@ -252,7 +250,6 @@ class FeedPortal(DistributorPortal):
         return [name for name in RAW_FIELDS if name in names]
 
     def _dms_render_feed(self, feed_sudo, page=1, show=None, access_token=None, error=None, **kw):
-        _ = request.env._
         counts = {
             "error": feed_sudo.error_count,
             "ok": feed_sudo.ok_count,
@@ -280,11 +277,11 @@ class FeedPortal(DistributorPortal):
             values["map_choices"] = self._dms_map_labels(feed_sudo, {kind for kind, _code, _count in codes})
         success = None
         if kw.get("released", "").isdigit():
-            success = _("%s lines released: your stock is up to date.", kw["released"])
+            success = request.env._("%s lines released: your stock is up to date.", kw["released"])
         elif kw.get("mapped", "").isdigit():
-            success = _("%s codes are known from now on, in later files too.", kw["mapped"])
+            success = request.env._("%s codes are known from now on, in later files too.", kw["mapped"])
         elif kw.get("again"):
-            success = _("You sent this very file before; here is what became of it.")
+            success = request.env._("You sent this very file before; here is what became of it.")
         values.update(
             {
                 "page_name": "dms_feed",

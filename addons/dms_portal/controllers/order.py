@@ -22,10 +22,9 @@ class OrderPortal(DistributorPortal, SalePortal):
     def _prepare_sale_portal_rendering_values(self, quotation_page=False, **kwargs):
         values = super()._prepare_sale_portal_rendering_values(quotation_page=quotation_page, **kwargs)
         if not quotation_page and self._dms_distributor():
-            _ = request.env._
             values["searchbar_filters"] = {
-                "all": {"label": _("All"), "domain": []},
-                "held": {"label": _("Held or refused"), "domain": []},
+                "all": {"label": request.env._("All"), "domain": []},
+                "held": {"label": request.env._("Held or refused"), "domain": []},
             }
             values["filterby"] = "held" if request.params.get("filterby") == "held" else "all"
         return values
@@ -33,6 +32,8 @@ class OrderPortal(DistributorPortal, SalePortal):
     @http.route()
     def portal_order_page(self, order_id, **kw):
         response = super().portal_order_page(order_id, **kw)
-        if getattr(response, "qcontext", None) is not None and kw.get("dms_sent"):
-            response.qcontext["dms_sent"] = True
+        if getattr(response, "qcontext", None) is not None:
+            response.qcontext.update(
+                {"dms_role": self._dms_member().channel_role, "dms_sent": bool(kw.get("dms_sent"))}
+            )
         return response

@@ -10,16 +10,15 @@ class PointsPortal(DistributorPortal):
         distributor_sudo = self._dms_distributor()
         if not distributor_sudo:
             return request.redirect("/my")
-        _ = request.env._
         company = request.env.company
         own = self._dms_own(("company_id", "=", company.id))
         values = self._dms_list_values(
             "dms.credit.entry", own, "/my/points", "dms_points", page=page, filterby=filterby,
-            sortings={"date": {"label": _("Newest"), "order": "date desc, id desc"}},
+            sortings={"date": {"label": request.env._("Newest"), "order": "date desc, id desc"}},
             filters={
-                "all": {"label": _("All"), "domain": []},
-                "earned": {"label": _("Earned"), "domain": [("points", ">", 0)]},
-                "lost": {"label": _("Lost"), "domain": [("points", "<", 0)]},
+                "all": {"label": request.env._("All"), "domain": []},
+                "earned": {"label": request.env._("Earned"), "domain": [("points", ">", 0)]},
+                "lost": {"label": request.env._("Lost"), "domain": [("points", "<", 0)]},
             },
         )  # fmt: skip
         Entry = request.env["dms.credit.entry"]

@@ -12,14 +12,13 @@ class ProposalPortal(DistributorPortal):
     def dms_proposals(self, page=1, sortby=None, filterby=None, **kw):
         if not self._dms_distributor():
             return request.redirect("/my")
-        _ = request.env._
         values = self._dms_list_values(
             "dms.replenishment.proposal", self._dms_own(("state", "!=", "draft")), "/my/proposals", "dms_proposal",
             page=page, sortby=sortby, filterby=filterby,
-            sortings={"date": {"label": _("Newest"), "order": "date desc, id desc"}},
+            sortings={"date": {"label": request.env._("Newest"), "order": "date desc, id desc"}},
             filters={
-                "all": {"label": _("All"), "domain": []},
-                "open": {"label": _("To answer"), "domain": [("state", "=", "proposed")]},
+                "all": {"label": request.env._("All"), "domain": []},
+                "open": {"label": request.env._("To answer"), "domain": [("state", "=", "proposed")]},
             },
         )  # fmt: skip
         values["proposals"] = values["records"].sudo()

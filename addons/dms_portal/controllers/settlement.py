@@ -11,13 +11,12 @@ class SettlementPortal(DistributorPortal):
     def dms_settlements(self, page=1, sortby=None, search="", **kw):
         if not self._dms_distributor():
             return request.redirect("/my")
-        _ = request.env._
         values = self._dms_list_values(
             "dms.settlement", self._dms_own(("state", "in", ("confirmed", "credited"))), "/my/settlements", "dms_settlement",
             page=page, sortby=sortby, search=search, search_domain=lambda text: [("name", "ilike", text)],
             sortings={
-                "date": {"label": _("Newest"), "order": "date_to desc, id desc"},
-                "amount": {"label": _("Amount"), "order": "amount_total desc, id desc"},
+                "date": {"label": request.env._("Newest"), "order": "date_to desc, id desc"},
+                "amount": {"label": request.env._("Amount"), "order": "amount_total desc, id desc"},
             },
         )  # fmt: skip
         values["settlements"] = values["records"].sudo()

@@ -19,7 +19,6 @@ class StockPortal(DistributorPortal):
         distributor_sudo = self._dms_distributor()
         if not distributor_sudo:
             return request.redirect("/my")
-        _ = request.env._
         company = request.env.company
         own = self._dms_own(("company_id", "=", company.id))
         Health = request.env["dms.stock.health"]
@@ -39,15 +38,15 @@ class StockPortal(DistributorPortal):
             search_domain=lambda text: [("product_id", "in", request.env["product.product"].sudo()._search(
                 ["|", ("name", "ilike", text), ("default_code", "ilike", text)]))],
             sortings={
-                "value": {"label": _("Value"), "order": "value desc, id"},
-                "quantity": {"label": _("Quantity"), "order": "quantity desc, id"},
-                "sold": {"label": _("Last sold"), "order": "last_sell_out desc nulls last, id"},
+                "value": {"label": request.env._("Value"), "order": "value desc, id"},
+                "quantity": {"label": request.env._("Quantity"), "order": "quantity desc, id"},
+                "sold": {"label": request.env._("Last sold"), "order": "last_sell_out desc nulls last, id"},
             },
             filters={
-                "all": {"label": _("All"), "domain": []},
-                "risk": {"label": _("Runs out soon"), "domain": with_status("stockout_risk")},
-                "slow": {"label": _("Slow or too much"), "domain": with_status("slow", "overstock")},
-                "transit": {"label": _("On its way"), "domain": [("in_transit", ">", 0)]},
+                "all": {"label": request.env._("All"), "domain": []},
+                "risk": {"label": request.env._("Runs out soon"), "domain": with_status("stockout_risk")},
+                "slow": {"label": request.env._("Slow or too much"), "domain": with_status("slow", "overstock")},
+                "transit": {"label": request.env._("On its way"), "domain": [("in_transit", ">", 0)]},
             },
         )  # fmt: skip
         positions_sudo = values["records"].sudo()

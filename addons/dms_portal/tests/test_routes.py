@@ -212,6 +212,7 @@ class TestRoutes(DmsPortalCommon):
         text = self._get(f"/my/orders/{second.id}").text
         self.assertIn("Held.", text)
         self.assertIn("over the limit", text)
+        self.assertIn("Take back", text)
         self.assertIn(second.name, self._get("/my/orders?filterby=held").text)
         self.assertTrue(
             self.make_jsonrpc_request("/my/catalogue/quantity", {**quantity, "order_id": second.id})["error"]

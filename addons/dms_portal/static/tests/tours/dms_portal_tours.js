@@ -150,7 +150,7 @@ tours.add("dms_portal_report", {
     steps: () => [
         ...uploadSteps(
             "week_47.csv",
-            "product_code,date,quantity,outlet\nTEA,2026-01-05,5,O-1\nTEA,2026-01-06,many,O-1\nGT-500,2026-01-06,2,\n"
+            "product_code,date,quantity,outlet\nTEA,2026-01-05,5,O-1\nTEA,2026-01-06,many,O-1\nGT-500,2026-01-06,2,\n",
         ),
         ready,
         {
