@@ -192,7 +192,11 @@ class DmsChannelPosition(models.Model):
 
     @api.model
     def _refresh_dates(self, partners):
-        """Read the last dates of these distributors' positions anew from the moves that stand, after a reversal."""
+        """Read the last dates of these distributors' positions anew from the moves that stand, after a reversal.
+
+        A reversal has its original's kind and date, so a day stands if it has more originals than reversals. (To look
+        for each move's reversal would join a column that was all but empty when PostgreSQL last took statistics.)
+        """
         self.env.cr.execute(
             SQL(
                 """
@@ -200,22 +204,28 @@ class DmsChannelPosition(models.Model):
                    SET last_sell_in = stands.last_sell_in, last_sell_out = stands.last_sell_out,
                        last_count = stands.last_count
                   FROM (
-                        SELECT move.company_id, move.partner_id, move.product_id,
-                               MAX(move.date) FILTER (WHERE %(stands)s AND move.kind = 'sell_in' AND move.quantity > 0) AS last_sell_in,
-                               MAX(move.date) FILTER (WHERE %(stands)s AND move.kind = 'sell_out' AND move.quantity < 0) AS last_sell_out,
-                               MAX(move.date) FILTER (WHERE %(stands)s AND move.kind = 'count') AS last_count
-                          FROM dms_channel_move move
-                     LEFT JOIN dms_channel_move again ON again.reversed_move_id = move.id
-                         WHERE move.partner_id = ANY(%(partners)s)
-                      GROUP BY move.company_id, move.partner_id, move.product_id
+                        SELECT company_id, partner_id, product_id,
+                               MAX(date) FILTER (WHERE kind = 'sell_in') AS last_sell_in,
+                               MAX(date) FILTER (WHERE kind = 'sell_out') AS last_sell_out,
+                               MAX(date) FILTER (WHERE kind = 'count') AS last_count
+                          FROM (
+                                SELECT company_id, partner_id, product_id, kind, date,
+                                       SUM(CASE WHEN reversed_move_id IS NULL THEN 1 ELSE -1 END) > 0 AS stands
+                                  FROM dms_channel_move
+                                 WHERE partner_id = ANY(%(partners)s)
+                                   AND CASE WHEN reversed_move_id IS NULL THEN quantity ELSE -quantity END
+                                       * CASE kind WHEN 'sell_in' THEN 1 WHEN 'sell_out' THEN -1 ELSE 0 END >= 0
+                              GROUP BY company_id, partner_id, product_id, kind, date
+                               ) days
+                         WHERE stands
+                      GROUP BY company_id, partner_id, product_id
                        ) stands
-                 WHERE stands.company_id = position.company_id AND stands.partner_id = position.partner_id
-                   AND stands.product_id = position.product_id
+            RIGHT JOIN dms_channel_position mine USING (company_id, partner_id, product_id)
+                 WHERE mine.id = position.id AND position.partner_id = ANY(%(partners)s)
                    AND (position.last_sell_in, position.last_sell_out, position.last_count)
                        IS DISTINCT FROM (stands.last_sell_in, stands.last_sell_out, stands.last_count)
                 """,
                 partners=partners.ids,
-                stands=SQL("move.reversed_move_id IS NULL AND again.id IS NULL"),
             )
         )
         self.invalidate_model(["last_sell_in", "last_sell_out", "last_count"])

@@ -491,7 +491,11 @@ class DmsFeed(models.Model):
 
     @api.model
     def _create_temp(self, name, query):
-        """Keep the answer of ``query`` for this transaction, with statistics so that later joins are planned well."""
+        """Keep the answer of ``query`` for this transaction, with statistics of its own.
+
+        Those of the big tables don't know this transaction's rows: a join with a quarter of a million rows that are
+        taken for one is planned as a nested loop and never ends.
+        """
         self.env.cr.execute(SQL("DROP TABLE IF EXISTS %s", SQL.identifier("pg_temp", name)))
         self.env.cr.execute(SQL("CREATE TEMP TABLE %s ON COMMIT DROP AS %s", SQL.identifier(name), query))
         self.env.cr.execute(SQL("ANALYZE %s", SQL.identifier("pg_temp", name)))
@@ -760,7 +764,7 @@ class DmsFeed(models.Model):
                                    COALESCE(price_unit, 0)
                               FROM dms_feed_line
                              WHERE feed_id = %s AND state = 'ok'
-                               AND id NOT IN (SELECT line_id FROM dms_feed_checked)
+                               AND NOT EXISTS (SELECT FROM dms_feed_checked again WHERE again.line_id = dms_feed_line.id)
                            ) rows
                   GROUP BY partner_id, product_id, date, outlet_id, reference, quantity, returned, price_unit
                     HAVING COUNT(*) > 1
@@ -1112,17 +1116,19 @@ class DmsFeed(models.Model):
         partners = self.env["res.partner"].browse(partner_id for (partner_id,) in partner_ids)
         move_model = self.env["dms.channel.move"]
         move_model._lock_partners(partners.ids)
+        self._create_temp("dms_feed_reverse", SQL("SELECT line.id FROM dms_feed_line line WHERE %s", wanted))
         # the moves of a line stand as long as it is released, so none of these is reversed already
         condition = SQL(
-            "move.feed_line_id IN (SELECT line.id FROM dms_feed_line line WHERE %s) AND move.reversed_move_id IS NULL",
-            wanted,
+            "move.feed_line_id IN (SELECT id FROM dms_feed_reverse) AND move.reversed_move_id IS NULL"
         )
         moves, positions = move_model._append(
             move_model._get_reversal_sql(
                 condition, origin or self.env._("Reversal of %(feed)s", feed=self.name)
             )
         )
-        self.env.cr.execute(SQL("UPDATE dms_feed_line line SET state = 'reversed' WHERE %s", wanted))
+        self.env.cr.execute(
+            "UPDATE dms_feed_line SET state = 'reversed' WHERE id IN (SELECT id FROM dms_feed_reverse)"
+        )
         self.env["dms.feed.line"].invalidate_model()
         self.env["dms.channel.position"]._refresh_dates(partners)
         guard.mark(self).move_count += moves
