@@ -16,7 +16,8 @@ from .run_command import explain, run
 from .say import Stop, step
 from .settings import ADDONS, CHECKOUT, ODOO_MODULES
 
-LANGUAGES = "zh_CN"
+# The first is the language of new partners and users.
+LANGUAGES = "en_US,zh_CN"
 
 
 def fingerprint(addon):
@@ -130,7 +131,7 @@ def ensure_template(settings, odoo, server):
 
     :return: its name
     """
-    made_from = json.dumps([str(odoo.python_path), ODOO_MODULES, settings.requirements_key])
+    made_from = json.dumps([str(odoo.python_path), ODOO_MODULES, LANGUAGES, settings.requirements_key])
     name = "dms_template_" + hashlib.sha256(made_from.encode()).hexdigest()[:8]
     if name not in server.databases():
         settings.need_space(2)

@@ -95,7 +95,8 @@ def answers(world):
     """One proposal has become a draft order, one was declined; the others wait for their distributors."""
     env = world.env
     proposals = {
-        proposal.partner_id: proposal for proposal in env["dms.replenishment.proposal"].search([("state", "=", "proposed")])
+        proposal.partner_id: proposal
+        for proposal in env["dms.replenishment.proposal"].search([("state", "=", "proposed")])
     }
     if accepted := proposals.get(world.ref("distributor_east")):
         accepted.action_accept()

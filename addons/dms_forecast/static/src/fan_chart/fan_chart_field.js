@@ -21,7 +21,7 @@ export class FanChartField extends Component {
                 const chart = new Chart(this.canvas.el, this.config);
                 return () => chart.destroy();
             },
-            () => [this.value, this.canvas.el]
+            () => [this.value, this.canvas.el],
         );
     }
 
@@ -62,7 +62,10 @@ export class FanChartField extends Component {
                 maintainAspectRatio: false,
                 animation: false,
                 interaction: { mode: "index", intersect: false },
-                scales: { x: { ticks: { maxTicksLimit: 12 }, grid: { display: false } }, y: { beginAtZero: true } },
+                scales: {
+                    x: { ticks: { maxTicksLimit: 12 }, grid: { display: false } },
+                    y: { beginAtZero: true },
+                },
                 plugins: { legend: { position: "bottom" } },
             },
         };
