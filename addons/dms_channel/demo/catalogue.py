@@ -86,9 +86,10 @@ VAT = 1.13
 
 
 class Terms(NamedTuple):
-    """Of a distributor: ``weight`` scales its sales, ``phase`` is the day of the four-week cycle on which it orders,
+    """Of a distributor: ``target`` is a year's purchases in yuan, ``weight`` scales its sales, ``phase`` is the day of the four-week cycle on which it orders,
     ``late`` the share of invoices that it pays after the due date, ``days`` the payment term, ``without`` the products
-    that it does not carry, ``missed`` those that it forgot in its last order."""
+    that it does not carry, ``missed`` how many of the most urgent products it forgot in
+    its last order."""
 
     grade: str
     target: int
@@ -100,7 +101,7 @@ class Terms(NamedTuple):
     late: float
     days: int
     without: tuple = ()
-    missed: tuple = ()
+    missed: int = 0
 
 
 DISTRIBUTORS = {
@@ -151,7 +152,7 @@ DISTRIBUTORS = {
 
 TERMS = {
     "north": Terms("gold", 3200000, ("north", "northeast"), (), True, 1.35, 22, 0.10, 30,
-                   ("QH-T05", "QH-T07", "QH-J04", "QH-J03", "QH-M03", "QH-W03"), ("QH-M01", "QH-J06")),
+                   ("QH-T05", "QH-T07", "QH-J04", "QH-J03", "QH-M03", "QH-W03"), 2),
     "east": Terms("gold", 3500000, ("SH", "JS", "AH", "SD"), (), True, 1.45, 13, 0.05, 30,
                   ("QH-T05", "QH-T06", "QH-J03", "QH-J06", "QH-J07", "QH-M05")),
     "zhejiang": Terms("silver", 2100000, ("ZJ",), ("tea", "juice", "water", "milk"), True, 0.85, 13, 0.0, 30,
@@ -159,9 +160,9 @@ TERMS = {
     "south": Terms("gold", 2900000, ("south",), (), True, 1.25, 22, 0.25, 30,
                    ("QH-T06", "QH-T07", "QH-J03", "QH-J04", "QH-J06", "QH-J07", "QH-M02", "QH-M05")),
     "central": Terms("silver", 2100000, ("central",), (), False, 0.9, 4, 0.30, 30,
-                     ("QH-T05", "QH-T06", "QH-T07", "QH-J02", "QH-J04", "QH-J06", "QH-J07", "QH-M03", "QH-W02", "QH-W03"), ("QH-T02", "QH-M04")),
+                     ("QH-T05", "QH-T06", "QH-T07", "QH-J02", "QH-J04", "QH-J06", "QH-J07", "QH-M03", "QH-W02", "QH-W03"), 2),
     "southwest": Terms("bronze", 1700000, ("southwest", "northwest"), (), True, 0.75, 4, 0.35, 15,
-                       ("QH-T04", "QH-T06", "QH-T07", "QH-J02", "QH-J04", "QH-J07", "QH-M02", "QH-M03", "QH-M05", "QH-W02", "QH-W03"), ("QH-T01",)),
+                       ("QH-T04", "QH-T06", "QH-T07", "QH-J02", "QH-J04", "QH-J07", "QH-M02", "QH-M03", "QH-M05", "QH-W02", "QH-W03"), 1),
 }  # fmt: skip
 
 # Who has not paid the order before its last one.

@@ -72,6 +72,11 @@ def receive(world, key, filename, raw, day, kind="sell_through", release=True):
     """:param day: when it came in"""
     partner = world.ref(f"distributor_{key}") if key else None
     feed = sender(world, key)._receive(raw, filename, partner=partner, kind=kind)
+    arrived = world.moment(min(day, world.today), 8, world.rng.randint(0, 59))
+    # The day on which it came in is kept by the framework, and nothing but the database can set it back.
+    feed.flush_recordset()
+    world.env.cr.execute("UPDATE dms_feed SET create_date = %s WHERE id = %s", [arrived, feed.id])
+    feed.invalidate_recordset(["create_date"])
     if release:
         feed.action_release()
         guard.mark(feed.sudo()).released_on = world.moment(min(day, world.today), 9, world.rng.randint(0, 59))

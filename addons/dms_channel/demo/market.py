@@ -57,13 +57,18 @@ def simulate(products, terms, today, rng):
             # The first order fills up for different times, so that later ones are not all alike.
             orders.append((day, first_order(carried, terms, day, today, rng)))
         elif offset >= CYCLE_DAYS and offset % CYCLE_DAYS == terms.phase:
-            missed = terms.missed if offset + CYCLE_DAYS >= HISTORY_DAYS else ()
             cases = {
                 product.code: review(product, terms.weight, stock[product.code], day, today)
                 for product in carried
-                if product.code not in missed
             }
-            orders.append((day, {code: amount for code, amount in cases.items() if amount}))
+            cases = {code: amount for code, amount in cases.items() if amount}
+            if offset + CYCLE_DAYS >= HISTORY_DAYS:
+                cover = {
+                    product.code: stock[product.code] / expected(product, day, today) for product in carried
+                }
+                for code in sorted(cases, key=cover.get)[: terms.missed]:
+                    del cases[code]
+            orders.append((day, cases))
         if (day - orders[-1][0]).days == DELIVERY_DAYS:
             for product in carried:
                 stock[product.code] += orders[-1][1].get(product.code, 0) * product.size
@@ -87,9 +92,9 @@ def first_order(products, terms, day, today, rng):
 def review(product, weight, stock, day, today, up_to=ORDER_UP_TO):
     """Cases to order: none where the stock lasts until after the next review, else what ``up_to`` days need.
 
-    The buyer knows the seasons, but believes that a fading product still sells as it did three months ago.
+    The buyer knows the seasons, but believes that a fading product still sells as it did four months ago.
     """
-    belief = day - timedelta(days=90) if product.trend < -0.5 else day
+    belief = day - timedelta(days=120) if product.trend < -0.5 else day
     ahead = [weight * expected(product, belief + timedelta(days=days), today) for days in range(up_to)]
     if stock >= sum(ahead[:REORDER_BELOW]):
         return 0

@@ -4,11 +4,13 @@ import base64
 import io
 
 from dateutil.relativedelta import relativedelta
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from odoo.fields import Command
 
 from . import catalogue
+
+AGREED_YEARS = 2
 
 
 def company(world):
@@ -33,6 +35,7 @@ def company(world):
     own.write(
         {
             "name": catalogue.COMPANY,
+            "logo": logo(),
             "currency_id": yuan.id,
             "street": "滨江区江南大道 3888 号",
             "city": "杭州",
@@ -49,6 +52,20 @@ def company(world):
     # The warehouse was named after the company that the database began with.
     warehouse = env["stock.warehouse"].search([("company_id", "=", own.id)], limit=1)
     warehouse.write({"name": "Hangzhou Central Warehouse 杭州总仓"})
+
+
+def logo():
+    """A leaf over a wave and the name in Latin letters, PNG in base64."""
+    image = Image.new("RGBA", (720, 200), (255, 255, 255, 0))
+    draw = ImageDraw.Draw(image)
+    green, blue = (46, 125, 80), (40, 130, 170)
+    draw.pieslice((20, -60, 200, 120), 20, 160, fill=green)
+    draw.pieslice((20, 20, 200, 200), 20, 160, fill=blue)
+    draw.line((110, 30, 110, 118), fill="white", width=5)
+    draw.text((220, 48), "QINGHE", font=ImageFont.load_default(96), fill=green)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue())
 
 
 def _china_taxes(world, china):
@@ -423,7 +440,7 @@ def agreements(world):
                 {
                     "partner_id": world.ref(f"distributor_{key}").id,
                     "date_start": start,
-                    "date_end": start + relativedelta(years=3, days=-1),
+                    "date_end": start + relativedelta(years=AGREED_YEARS, days=-1),
                     "credit_limit": world.limits[key] * scale,
                     "payment_term_id": terms[term.days].id,
                     "grade_id": env.ref(f"partnership.res_partner_grade_data_{term.grade}").id,
@@ -437,7 +454,7 @@ def agreements(world):
                                     Command.set([world.ref(f"categ_{categ}").id for categ in term.categories])
                                 ],
                                 "exclusive": term.exclusive,
-                                "target_amount": term.target * scale / len(term.territories),
+                                "target_amount": AGREED_YEARS * term.target * scale / len(term.territories),
                             }
                         )
                         for code in term.territories

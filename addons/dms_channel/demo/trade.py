@@ -261,17 +261,36 @@ def fill(world, key, days, only=None):
     }
 
 
+def room(world, key):
+    """What a distributor may still order on credit, in the company's currency."""
+    partner = world.ref(f"distributor_{key}")
+    return partner.dms_credit_limit - partner.dms_exposure
+
+
+def beyond(world, key):
+    """An order that is larger than that."""
+    terms = catalogue.TERMS[key]
+    for days in range(20, 400, 10):
+        cases = fill(world, key, days)
+        if value(terms, cases) * world.price_scale > room(world, key) * 1.1:
+            break
+    return cases
+
+
 def pending(world):
     """This week's orders: one to ship, one released over its limit, one held for it, one refused, one quotation."""
     env, today = world.env, world.today
+    tight = min(
+        catalogue.TERMS.keys() - {"south"}, key=lambda key: room(world, key) / catalogue.TERMS[key].weight
+    )
     steady = ("QH-T01", "QH-T02", "QH-T04", "QH-M01", "QH-W01", "QH-W04")
     approved, released, held, refused, quotation = env["sale.order"].create(
         [
             {**order_values(world, key, cases), "date_order": world.moment(today - timedelta(days=back))}
             for key, cases, back in (
                 ("north", fill(world, "north", 12, steady), 0),
-                ("central", fill(world, "central", 60), 1),
-                ("south", fill(world, "south", 60), 1),
+                (tight, beyond(world, tight), 1),
+                ("south", beyond(world, "south"), 1),
                 ("southwest", fill(world, "southwest", 14, ("QH-T01", "QH-W01")), 0),
                 ("east", fill(world, "east", 10, ("QH-T02", "QH-M01", "QH-W04")), 0),
             )

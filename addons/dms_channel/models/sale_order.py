@@ -258,11 +258,13 @@ class SaleOrder(models.Model):
     @api.model
     def _query_dms_amounts(self, where):
         """Rows (commercial partner, order, posted invoices, order total) in the company's currency, each document at
-        its own rate. Credit notes don't reopen an order, so that returned goods don't count as still to come."""
+        its own rate. Credit notes don't reopen an order, so that returned goods don't count as still to come.
+
+        Both sums are of lines: an order's total may be rounded otherwise, and its cents would stay open for ever."""
         self.env["sale.order"].flush_model(
             ["amount_total", "company_id", "currency_rate", "partner_id", "state"]
         )
-        self.env["sale.order.line"].flush_model(["invoice_lines", "order_id"])
+        self.env["sale.order.line"].flush_model(["invoice_lines", "order_id", "price_total"])
         self.env["account.move"].flush_model(["invoice_currency_rate", "move_type", "state"])
         self.env["account.move.line"].flush_model(["move_id", "price_total"])
         self.env["res.partner"].flush_model(["commercial_partner_id"])
@@ -273,7 +275,8 @@ class SaleOrder(models.Model):
                        sale_order.id,
                        COALESCE(SUM(item.price_total / COALESCE(NULLIF(move.invoice_currency_rate, 0), 1))
                                 FILTER (WHERE move.id IS NOT NULL), 0),
-                       sale_order.amount_total / COALESCE(NULLIF(sale_order.currency_rate, 0), 1)
+                       (SELECT COALESCE(SUM(price_total), 0) FROM sale_order_line WHERE order_id = sale_order.id)
+                       / COALESCE(NULLIF(sale_order.currency_rate, 0), 1)
                   FROM sale_order
                   JOIN res_partner partner ON partner.id = sale_order.partner_id
              LEFT JOIN sale_order_line line ON line.order_id = sale_order.id

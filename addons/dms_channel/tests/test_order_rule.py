@@ -91,6 +91,20 @@ class TestOrderRule(DmsChannelCommon):
         third.action_confirm()
         self.assertEqual(third.dms_state, "held")
 
+    def test_rounded_taxes_leave_no_cents_open(self):
+        self.company.tax_calculation_rounding_method = "round_globally"
+        tax = self.env["account.tax"].create({"name": "13 %", "amount": 13, "company_id": self.company.id})
+        order = self._create_order(self.distributor_north, [(self.product_tea, 1, 1.04)] * 5)
+        order.order_line.tax_ids = tax
+        order.action_confirm()
+        self._deliver(order)
+        self._invoice(order)
+        self.assertTrue(
+            order.currency_id.compare_amounts(order.amount_total, sum(order.order_line.mapped("price_total")))
+        )
+        debts = self.distributor_north._get_dms_debts(self.company)[self.distributor_north.id]
+        self.assertEqual(debts["open_orders"], 0)
+
     def test_exposure_is_in_company_currency(self):
         euro = self.setup_other_currency("EUR", rates=[("1900-01-01", 0.5)])
         pricelist = self.env["product.pricelist"].create({"name": "EUR", "currency_id": euro.id})

@@ -65,6 +65,15 @@ class StockWarehouseOrderpoint(models.Model):
                 )  # nothing is bought by itself until a person accepts that
         return super().create(vals_list)
 
+    def _unlink_processed_orderpoints(self):
+        """Keep what follows the forecast: core takes a manual orderpoint of its own making for done once nothing is due."""
+        processed = (self or self.with_context(active_test=False).search([])).filtered(
+            lambda orderpoint: orderpoint.dms_policy != "forecast"
+        )
+        if not processed:
+            return processed
+        return super(StockWarehouseOrderpoint, processed)._unlink_processed_orderpoints()
+
     def action_dms_follow_forecast(self):
         """Let minimum and maximum follow the forecast from now on; ordering stays with a person until the trigger is set to Auto."""
         followers = self.filtered(lambda orderpoint: orderpoint.dms_policy != "forecast")

@@ -1,3 +1,4 @@
+from odoo import SUPERUSER_ID
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
 from odoo.tests import Form, tagged
@@ -182,6 +183,20 @@ class TestReplenishment(DmsForecastCommon):
                 **values,
             }
         )
+
+    def test_orderpoint_with_nothing_due_is_kept(self):
+        # Only those that the system made are taken for done.
+        orderpoint, other = (
+            self._orderpoint(product_id=product.id, dms_policy=policy, trigger="manual")
+            for product, policy in ((self.product_tea, "forecast"), (self.product_chips, "manual"))
+        )
+        (orderpoint | other).flush_recordset()
+        self.env.cr.execute(
+            "UPDATE stock_warehouse_orderpoint SET create_uid = %s WHERE id = ANY(%s)",
+            [SUPERUSER_ID, (orderpoint | other).ids],
+        )
+        self.env["stock.warehouse.orderpoint"]._unlink_processed_orderpoints()
+        self.assertEqual((orderpoint | other).exists(), orderpoint)
 
     def test_orderpoint_follows_the_forecast(self):
         orderpoint = self._orderpoint(dms_policy="forecast")

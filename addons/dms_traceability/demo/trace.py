@@ -29,10 +29,11 @@ class Shipment(NamedTuple):
 
 
 SHIPMENTS = (
-    Shipment("zhejiang", {"QH-T02": 10}, 33, 31),
-    Shipment("north", {"QH-T01": 20, "QH-T02": 10, "QH-M01": 8}, 17, 14),
-    Shipment("south", {"QH-T01": 15, "QH-W04": 12}, 13, 11),
-    Shipment("east", {"QH-T02": 12}, 3, None),
+    Shipment("zhejiang", {"QH-T02": 40}, 33, 31),
+    Shipment("north", {"QH-T01": 60, "QH-T02": 40, "QH-M01": 30}, 17, 14),
+    Shipment("south", {"QH-T01": 50, "QH-W04": 60}, 13, 11),
+    Shipment("north", {"QH-T02": 45}, 3, None),
+    Shipment("south", {"QH-M01": 25}, 2, None),
 )
 
 
@@ -251,8 +252,12 @@ def cases(world):
     person = world.ref("user_inspector")
     world.dismissed.with_user(person).action_dismiss()
     ruled, heard = (
-        world.env["dms.diversion.case"].browse(alert.with_user(person).action_open_case()["res_id"])
-        for alert in (world.ruled, world.heard)
+        world.env["dms.diversion.case"].browse(
+            alert.with_user(person)
+            .with_context(default_date=world.today - timedelta(days=days))
+            .action_open_case()["res_id"]
+        )
+        for alert, days in ((world.ruled, 12), (world.heard, 3))
     )
     for case in (ruled, heard):
         case.with_user(person).action_hear()
