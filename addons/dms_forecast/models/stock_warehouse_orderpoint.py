@@ -65,11 +65,11 @@ class StockWarehouseOrderpoint(models.Model):
                 )  # nothing is bought by itself until a person accepts that
         return super().create(vals_list)
 
+    @api.autovacuum
     def _unlink_processed_orderpoints(self):
         """Keep what follows the forecast: core takes a manual orderpoint of its own making for done once nothing is due."""
-        processed = (self or self.with_context(active_test=False).search([])).filtered(
-            lambda orderpoint: orderpoint.dms_policy != "forecast"
-        )
+        processed = self or self.with_context(active_test=False).search([("dms_policy", "!=", "forecast")])
+        processed = processed.filtered(lambda orderpoint: orderpoint.dms_policy != "forecast")
         if not processed:
             return processed
         return super(StockWarehouseOrderpoint, processed)._unlink_processed_orderpoints()
