@@ -5,6 +5,8 @@ from odoo.exceptions import ValidationError
 from odoo.tools import SQL, format_date, formatLang
 from odoo.tools.safe_eval import safe_eval
 
+from .dms_order_check import STOPPING
+
 
 class Verdict(NamedTuple):
     """What a condition found: whether the order meets it, one sentence, and the numbers that decided."""
@@ -57,8 +59,8 @@ class DmsOrderRule(models.Model):
         default="credit_limit",
     )
     outcome = fields.Selection(
-        [("hold", "Hold for release"), ("refuse", "Refuse")],
-        string="Otherwise",
+        [("approve", "Approve"), ("hold", "Hold for release"), ("refuse", "Refuse")],
+        string="Outcome",
         required=True,
         default="hold",
     )
@@ -144,47 +146,92 @@ class DmsOrderRule(models.Model):
         )
 
     @api.model
-    def _evaluate(self, orders):
-        """Judge orders of one company, in their order. An order that passes counts in the exposure of the next ones.
+    def _evaluate(self, orders, rules=None, dry=False):
+        """Judge orders of one company, in their order. An order that goes through counts in the exposure of the next.
 
-        :return: values of ``dms.order.check`` for each order
+        Nothing is written. The rows of the customers are locked to the end of the transaction, so that two orders of
+        one customer can't both go through under the same limit; a ``dry`` run, which confirms nothing, leaves that out.
+
+        :param rules: the rules to apply, archived ones included (default: the active ones of the orders' company)
+        :return: for each order the values of ``dms.order.check``, in the rules' sequence
         :rtype: dict[sale.order, list[dict]]
         """
         company = orders.company_id
-        rules = self.search([("company_id", "in", [False, company.id])])
+        if rules is None:
+            rules = self.search([("company_id", "in", [False, company.id])])
+        else:
+            rules = rules.filtered(lambda rule: not rule.company_id or rule.company_id == company)
+            rules = rules.sorted(lambda rule: (rule.sequence, rule.id))
+        if not dry:
+            self._lock_partners(orders.partner_id.commercial_partner_id)
         facts = {}
-        result = {}
         for kind in dict.fromkeys(rules.mapped("kind")):
             reader = getattr(rules, f"_get_facts_{kind}", None)
             facts[kind] = reader(orders) if reader else None
+        result = {}
         for order in orders:
-            checks = []
-            for rule in rules:
-                if not rule._concerns(order):
-                    continue
-                verdict = getattr(rule, f"_judge_{rule.kind}")(order, facts[rule.kind])
-                checks.append(rule._prepare_check_vals(order, verdict))
+            concerned = [rule for rule in rules if rule._concerns(order)]
+            checks = [
+                rule._prepare_check_vals(order, getattr(rule, f"_judge_{rule.kind}")(order, facts[rule.kind]))
+                for rule in concerned
+            ]
+            self._waive(checks)
             result[order] = checks
-            if all(vals["outcome"] == "pass" for vals in checks):
+            if self._conclude(checks) == "approved":
                 self._count_approved(order, facts)
         return result
 
+    @api.model
+    def _waive(self, checks):
+        """An approving rule that the order meets lifts the holds of the rules after it; it never lifts a refusal."""
+        approved = False
+        for vals in checks:
+            if vals["outcome"] == "approve":
+                approved = True
+            elif vals["outcome"] == "hold" and approved:
+                vals["outcome"] = "waived"
+
+    @api.model
+    def _conclude(self, checks):
+        """What the checks of one order come to: the value of ``dms_state``."""
+        outcomes = {vals["outcome"] for vals in checks}
+        return "refused" if "refuse" in outcomes else "held" if "hold" in outcomes else "approved"
+
+    @api.model
+    def _lock_partners(self, partners):
+        """Let one transaction at a time decide on orders of these members.
+
+        Rewriting the rows makes the later of two transactions fail with a serialization error, and Odoo tries it again
+        on the new data.
+        """
+        self.env.cr.execute(
+            SQL(
+                "UPDATE res_partner SET write_date = write_date WHERE id IN"
+                " (SELECT id FROM res_partner WHERE id IN %s ORDER BY id FOR NO KEY UPDATE)",
+                tuple(partners.ids),
+            )
+        )
+
     def _count_approved(self, order, facts):
-        """Let an order that just passed weigh on the ones judged after it in the same batch."""
+        """Let an order that goes through weigh on the ones judged after it in the same batch."""
         if credit := facts.get("credit_limit"):
             partner_id = order.partner_id.commercial_partner_id.id
             credit["debts"][partner_id]["open_orders"] += credit["amounts"][order.id]
 
     def _prepare_check_vals(self, order, verdict):
-        message = verdict.message
-        if not verdict.passed and self.message:
-            message = f"{message} {self.message}"
+        text = verdict.message
+        if self.outcome == "approve":
+            outcome = "approve" if verdict.passed else "pass"
+        else:
+            outcome = "pass" if verdict.passed else self.outcome
+        if outcome in STOPPING and self.message:
+            text = f"{text} {self.message}"
         return {
             "order_id": order.id,
             "rule_id": self.id,
             "rule_name": self.name,
-            "outcome": "pass" if verdict.passed else self.outcome,
-            "message": message,
+            "outcome": outcome,
+            "text": text,
             "figures": verdict.figures,
         }
 
@@ -196,15 +243,6 @@ class DmsOrderRule(models.Model):
     def _get_facts_credit_limit(self, orders):
         company = orders.company_id
         partners = orders.partner_id.commercial_partner_id
-        # Two orders of one member in two transactions must not both fit under the same limit. Rewriting its row makes
-        # the later transaction fail with a serialization error, and Odoo tries it again on the new data.
-        self.env.cr.execute(
-            SQL(
-                "UPDATE res_partner SET write_date = write_date WHERE id IN"
-                " (SELECT id FROM res_partner WHERE id IN %s ORDER BY id FOR NO KEY UPDATE)",
-                tuple(partners.ids),
-            )
-        )
         debts = partners._get_dms_debts(company, excluded_orders=orders)
         amounts = orders._get_dms_amounts(company)
         limits = {}

@@ -6,6 +6,7 @@ from odoo.tools import SQL
 from odoo.tools.sql import column_exists, create_column
 
 from ..tools import guard
+from .dms_order_check import STOPPING
 
 # Written by the order rules and by a release only, on no other path.
 DECISION_FIELDS = {
@@ -87,9 +88,10 @@ class SaleOrder(models.Model):
             order.dms_is_member = order._is_dms_order()
 
     @api.depends("dms_check_ids.message", "dms_check_ids.outcome")
+    @api.depends_context("lang")
     def _compute_dms_reason(self):
         for order in self:
-            failed = order.dms_check_ids.filtered(lambda check: check.outcome != "pass")
+            failed = order.dms_check_ids.filtered(lambda check: check.outcome in STOPPING)
             order.dms_reason = "\n".join(failed.mapped("message"))
 
     @api.constrains("state")
@@ -337,11 +339,9 @@ class SaleOrder(models.Model):
         self.env["dms.order.check"].create([vals for checks in outcomes.values() for vals in checks])
         now = fields.Datetime.now()
         for order, checks in outcomes.items():
-            found = {vals["outcome"] for vals in checks}
-            state = "refused" if "refuse" in found else "held" if "hold" in found else "approved"
             guard.mark(order).write(
                 {
-                    "dms_state": state,
+                    "dms_state": self.env["dms.order.rule"]._conclude(checks),
                     "dms_decided_on": now,
                     "dms_content": order._get_dms_content(),
                     "dms_released_by": False,
@@ -391,7 +391,7 @@ class SaleOrder(models.Model):
         checks = (
             order_sudo.env["dms.order.rule"]._evaluate(order_sudo)[order_sudo] if self._is_dms_order() else []
         )
-        failed = [vals["message"] for vals in checks if vals["outcome"] != "pass"]
+        failed = [vals["text"] for vals in checks if vals["outcome"] in STOPPING]
         # What only takes something away can't break a rule that the order did not break before.
         if failed and not self._is_dms_less(order_sudo.dms_content, content):
             raise UserError(
