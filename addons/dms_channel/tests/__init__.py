@@ -9,6 +9,7 @@ from . import (
     test_pure_geometry,
     test_pure_pdf,
     test_pure_rebate,
+    test_pure_rebate_cases,
     test_rebate_accrual,
     test_rebate_program,
     test_settlement,

@@ -1,10 +1,12 @@
 import unittest
+from datetime import date, timedelta
 from decimal import Decimal as D
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odoo.addons.dms_channel.tools import rebate
+from odoo.addons.dms_channel.tools import rebate, rebate_period
 
 BOUNDS = st.decimals(min_value=0, max_value=10**7, places=2)
 RATES = st.decimals(min_value=0, max_value=100, places=4)
@@ -96,6 +98,38 @@ class TestPureRebate(unittest.TestCase):
             [("duplicate_bound", 1), ("negative_bound", 2), ("negative_rate", 3)],
         )
 
+    def test_tier_problems_of_rates_and_ends(self):
+        falling = ladder(("0", "5"), ("10", "3"), ("20", "4"))
+        self.assertEqual(rebate.tier_problems(falling), [])
+        self.assertEqual(rebate.tier_problems(falling, rising=True), [("falling_rate", 1)])
+        ends = [D(8), D(25), None]
+        self.assertEqual(rebate.tier_problems(falling, ends=ends), [("gap", 0), ("overlap", 1)])
+
+    def test_related_programmes(self):
+        bases = {"A": D(1000), "B": D(1000), "C": D(1000)}
+
+        def compute_one(key, elsewhere, excluded_by):
+            facts = rebate.Facts(bases[key], elsewhere=elsewhere, excluded_by=excluded_by)
+            return rebate.earn(rebate.Terms(tuple(ladder(("0", "10")))), facts)
+
+        relations = [
+            rebate.Relation(rebate.REDUCES, "A", "B"),
+            rebate.Relation(rebate.REDUCES, "B", "C"),
+        ]
+        results = rebate.relate(["C", "B", "A"], relations, compute_one)
+        self.assertEqual([results[key].total for key in "ABC"], [D(100), D(90), D(91)])
+        excluding = [rebate.Relation(rebate.EXCLUDES, "A", "C")]
+        results = rebate.relate(["A", "C"], excluding, compute_one)
+        self.assertEqual(results["C"].total, 0)
+        self.assertIn(rebate.Line("excluded", "A", D(0)), results["C"].lines)
+        with self.assertRaises(rebate.Cycle):
+            rebate.precedence(["A", "B"], [*relations, rebate.Relation(rebate.REDUCES, "B", "A")])
+
+    def test_nobody_to_share_with(self):
+        self.assertEqual(rebate.share(D(0), [D(-1), D(0)]), [D(0), D(0)])
+        with self.assertRaises(ValueError):
+            rebate.share(D(1), [D(-1), D(0)])
+
     def test_unknown_method(self):
         with self.assertRaisesRegex(ValueError, "sliding"):
             rebate.compute(D(1), ladder(("0", "1")), "sliding")
@@ -147,3 +181,70 @@ class TestPureRebate(unittest.TestCase):
         shuffled = list(steps)
         random.shuffle(shuffled)
         self.assertEqual(rebate.compute(measure, steps, method), rebate.compute(measure, shuffled, method))
+
+    @given(tiers(rebate.KINDS), st.lists(MEASURES, max_size=20), st.sampled_from(rebate.METHODS), BOUNDS)
+    def test_many_at_once_is_one_by_one(self, steps, measures, method, cap):
+        for most in (None, cap):
+            self.assertEqual(
+                rebate.totals(measures, steps, method, cap=most),
+                [rebate.compute(measure, steps, method, cap=most).total for measure in measures],
+            )
+
+    @given(BOUNDS, st.lists(MEASURES, min_size=1, max_size=12))
+    def test_shares_add_up_and_are_fair(self, total, weights):
+        if not any(weight > 0 for weight in weights):
+            return
+        parts = rebate.share(total, weights)
+        whole = sum(weight for weight in weights if weight > 0)
+        self.assertEqual(sum(parts), total)
+        for part, weight in zip(parts, weights, strict=True):
+            self.assertLess(abs(part - total * max(weight, D(0)) / whole), rebate.CENT)
+
+    @given(tiers(), st.lists(BOUNDS, min_size=1, max_size=8), st.randoms())
+    def test_a_pool_pays_what_one_distributor_would_get(self, steps, measures, random):
+        if not any(measures):
+            return
+        terms = rebate.Terms(tuple(steps), rebate.WHOLE)
+        result, shares = rebate.pool(terms, rebate.Facts(sum(measures)), measures)
+        self.assertEqual(sum(shares), rebate.compute(sum(measures), steps, rebate.WHOLE).total)
+        self.assertEqual(sum(shares), result.total)
+
+    @given(st.lists(st.tuples(st.integers(0, 90), BOUNDS), max_size=10), st.randoms())
+    def test_payment_quality_is_a_share(self, parts, random):
+        table = [(D(15), D(1)), (D(30), D("0.8")), (D(45), D("0.5"))]
+        factor = rebate.payment_factor(parts, table)
+        self.assertLessEqual(0, factor.numerator)
+        self.assertLessEqual(factor.numerator, factor.denominator)
+        halves = [(days, base / 2) for days, base in parts] * 2
+        random.shuffle(halves)
+        again = rebate.payment_factor(halves, table)
+        self.assertEqual(factor.numerator * again.denominator, again.numerator * factor.denominator)
+
+    @given(tiers(rising=True), MEASURES, st.integers(1, 10**6))
+    def test_growth_on_everything_is_the_ladder_over_the_baseline(self, steps, measure, baseline):
+        baseline = D(baseline)
+        terms = rebate.Terms(tuple(steps), compare=rebate.GROWTH)
+        result = rebate.earn(terms, rebate.Facts(measure, baseline=baseline))
+        moved = [rebate.Tier(baseline * (100 + tier.lower) / 100, tier.rate, tier.kind) for tier in steps]
+        self.assertEqual(result.total, rebate.compute(measure, moved).total)
+
+    @given(st.lists(BOUNDS, max_size=6), BOUNDS)
+    def test_a_cap_over_several(self, amounts, cap):
+        paid = rebate.cap_together(amounts, cap)
+        self.assertEqual(sum(paid), min(sum(amounts), cap))
+        self.assertTrue(all(0 <= part <= amount for part, amount in zip(paid, amounts, strict=True)))
+
+    @given(
+        st.sampled_from(("month", "quarter", "year", "custom", "validity")),
+        st.dates(date(2020, 1, 1), date(2030, 1, 1)),
+        st.integers(0, 900),
+        st.integers(1, 7),
+    )
+    def test_every_day_is_in_one_period(self, kind, first, days, months):
+        last = first + timedelta(days=days)
+        periods = rebate_period.periods_between(kind, first, last, last, months)
+        self.assertEqual((periods[0][0], periods[-1][1]), (first, last))
+        for (_start, end), (start, _end) in pairwise(periods):
+            self.assertEqual(start, end + timedelta(days=1))
+        middle = first + timedelta(days=days // 2)
+        self.assertIn(rebate_period.period_of(middle, kind, first, last, months), periods)
