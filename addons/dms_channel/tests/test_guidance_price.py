@@ -16,7 +16,9 @@ class TestGuidancePrice(DmsChannelCommon):
     def setUpClass(cls):
         super().setUpClass()
         cls.Price = cls.env["dms.guidance.price"]
-        cls.tea_country = cls._guide(cls.territory_country, 15.0, date_from="2025-01-01", date_to="2025-12-31")
+        cls.tea_country = cls._guide(
+            cls.territory_country, 15.0, date_from="2025-01-01", date_to="2025-12-31"
+        )
         cls.tea_north = cls._guide(cls.territory_north, 18.0, date_from="2025-03-01")
 
     @classmethod
@@ -40,9 +42,10 @@ class TestGuidancePrice(DmsChannelCommon):
             company or self.company,
         )
         return {
-            (self.env["product.product"].browse(product).name, self.env["dms.territory"].browse(place).name): (
-                price.price_recommended
-            )
+            (
+                self.env["product.product"].browse(product).name,
+                self.env["dms.territory"].browse(place).name,
+            ): (price.price_recommended)
             for (product, place), price in found.items()
             if price
         }
@@ -54,7 +57,9 @@ class TestGuidancePrice(DmsChannelCommon):
         self.assertEqual(self._look_up("2024-12-31"), {})
 
     def test_two_prices_never_hold_on_one_day(self):
-        with self.assertRefused("Tea in Country / North.*already.*2025-03-01 to further notice", ValidationError):
+        with self.assertRefused(
+            "Tea in Country / North.*already.*2025-03-01 to further notice", ValidationError
+        ):
             self._guide(self.territory_north, 20.0, date_from="2026-01-01")
         with self.assertRefused("from 2025-01-01 to 2025-12-31", ValidationError):
             self._guide(self.territory_country, 20.0, date_from="2025-12-31")
@@ -85,7 +90,9 @@ class TestGuidancePrice(DmsChannelCommon):
         self.env["dms.guidance.price"].invalidate_model()
         territories.mapped("parent_path")
         with self.assertQueryCount(1):
-            found = self.Price._get_prices(products, territories, fields.Date.to_date("2025-04-01"), self.company)
+            found = self.Price._get_prices(
+                products, territories, fields.Date.to_date("2025-04-01"), self.company
+            )
         self.assertEqual(len(found), 100)
 
     def test_rights(self):

@@ -36,7 +36,10 @@ def score(found, term, day):
             continue
         points = event.points
         if term.cap:
-            room = event.day.year, (event.day.month - 1) // {"month": 1, "quarter": 3, "year": 12}[term.period]
+            room = (
+                event.day.year,
+                (event.day.month - 1) // {"month": 1, "quarter": 3, "year": 12}[term.period],
+            )
             room = room, points > 0
             points = min(abs(points), term.cap - filled.get(room, 0)) * (1 if points > 0 else -1)
             filled[room] = filled.get(room, 0) + abs(points)
@@ -68,22 +71,32 @@ class TestPureCredit(unittest.TestCase):
         self.assertEqual(adjustments(found, Terms()), {})
 
     def test_cap_lets_the_first_events_of_a_month_count(self):
-        found = [Event(date(2025, 3, 3), "a", 5), Event(date(2025, 3, 20), "b", 5), Event(date(2025, 4, 1), "c", 5)]
+        found = [
+            Event(date(2025, 3, 3), "a", 5),
+            Event(date(2025, 3, 20), "b", 5),
+            Event(date(2025, 4, 1), "c", 5),
+        ]
         self.assertEqual(adjustments(found, Terms(cap=7)), {(date(2025, 3, 20), "cap"): -3})
 
     def test_reversed_event_leaves_its_room_to_the_next(self):
         found = [Event(date(2025, 3, 3), "a", 5, date(2025, 5, 1)), Event(date(2025, 3, 20), "b", 5)]
-        self.assertEqual(adjustments(found, Terms(cap=7)), {
-            (date(2025, 3, 20), "cap"): -3,
-            (date(2025, 5, 1), "cap"): 3,
-        })
+        self.assertEqual(
+            adjustments(found, Terms(cap=7)),
+            {
+                (date(2025, 3, 20), "cap"): -3,
+                (date(2025, 5, 1), "cap"): 3,
+            },
+        )
 
     def test_points_lapse_as_far_as_they_counted(self):
         found = [Event(date(2024, 2, 29), "a", 9)]
-        self.assertEqual(adjustments(found, Terms(cap=7, months=12)), {
-            (date(2024, 2, 29), "cap"): -2,
-            (date(2025, 2, 28), "expiry"): -7,
-        })
+        self.assertEqual(
+            adjustments(found, Terms(cap=7, months=12)),
+            {
+                (date(2024, 2, 29), "cap"): -2,
+                (date(2025, 2, 28), "expiry"): -7,
+            },
+        )
 
     def test_periods_are_those_of_the_calendar(self):
         day = date(2025, 5, 31)

@@ -12,7 +12,7 @@ keeps its room.
 
 from collections import defaultdict
 from datetime import date
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
@@ -81,9 +81,10 @@ def adjustments(events, terms):
     :rtype: dict[tuple[date, str], int]
     """
     result = defaultdict(int)
-    ordered = sorted(events)
-    for _start, group in groupby(ordered, lambda event: period_start(event.day, terms.period)):
-        period = list(group)
+    periods = defaultdict(list)
+    for event in events:
+        periods[period_start(event.day, terms.period)].append(event)
+    for period in periods.values():
         running = {"cap": 0, "expiry": 0}
         borders = sorted({event.reversed_on for event in period if event.reversed_on})
         # Between two reversals the same events live; at a reversal, what they add up to is stated anew.
