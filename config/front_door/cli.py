@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import database, environment, odoo_source, postgres, server, testing
+from . import database, environment, postgres, server, testing
 from .say import Stop, say
 from .settings import CHECKOUT, Settings
 
@@ -98,8 +98,7 @@ def _alone(settings):
 
 def _ready(settings):
     with _alone(settings):
-        odoo = odoo_source.find(settings)
-        environment.ensure(settings)
+        odoo = environment.ensure_all(settings)
         return odoo, postgres.start(settings)
 
 
@@ -130,8 +129,7 @@ def _shell(settings, flags, words):
 
 
 def _lint(settings, flags, words):
-    odoo = odoo_source.find(settings)
-    environment.ensure(settings)
+    odoo = environment.ensure_all(settings)
     return int(testing.lint(settings, odoo, flags.fix))
 
 

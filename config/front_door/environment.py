@@ -1,13 +1,21 @@
 """The Python environment: one per version of Python and of config/requirements.txt."""
 
-import os
 import shutil
-import subprocess
 import sys
 
-from .run_command import explain, mend_for, run
-from .say import Stop, step
+from . import odoo_source
+from .run_command import run, side_by_side
+from .say import step
 from .settings import CHECKOUT
+
+
+def ensure_all(settings):
+    """Get Odoo and, beside it, the Python packages.
+
+    :return: the :class:`odoo_source.Odoo` to use
+    """
+    odoo, _ = side_by_side(lambda: odoo_source.find(settings), lambda: ensure(settings))
+    return odoo
 
 
 def ensure(settings):
@@ -31,24 +39,18 @@ def ensure(settings):
 def _pip(settings, requirements, progress):
     files = requirements.parent.glob("requirements*.txt")
     wanted = sum(line[:1].isalpha() for file in files for line in file.read_text().splitlines())
-    command = [settings.python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    with subprocess.Popen(
-        [*map(os.fspath, command), "--progress-bar=off", "-r", os.fspath(requirements)],
-        text=True,
-        errors="replace",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
-        output, seen = [], 0
-        for line in process.stdout:
-            output.append(line)
-            if line.startswith("Collecting "):
-                seen += 1
-                progress.at(min(seen, wanted), wanted + 1, line.split()[1])
-    if process.returncode:
-        text = "".join(output)
-        raise Stop(
-            explain("installing the Python packages", text),
-            mend_for(text, "read the lines above; then start again."),
-        )
+    seen = 0
+
+    def count(line):
+        nonlocal seen
+        if line.startswith("Collecting "):
+            seen += 1
+            progress.at(min(seen, wanted), wanted + 1, line.split()[1])
+
+    run(
+        [settings.python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+        + ["--progress-bar=off", "-r", requirements],
+        "installing the Python packages",
+        "read the lines above; then start again.",
+        each_line=count,
+    )

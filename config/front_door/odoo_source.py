@@ -1,5 +1,6 @@
 """Odoo 19, from a source tree of the user's or from Debian's package, unpacked and not installed."""
 
+import functools
 import os
 import platform
 import re
@@ -24,6 +25,7 @@ UNSTABLE = (
 # Odoo knows the files of Font Awesome 4, which unstable no longer has; the other is for our own PDFs.
 STABLE = ("fonts-font-awesome", "fonts-wqy-microhei")
 STABLE_SUITE = "bookworm"
+LEFT_OUT = ("mail/static/lib/selfie_segmentation/selfie_segmentation.js",)
 OWN_SOURCE = (
     "set DMS_ODOO to a source checkout of Odoo, branch 19.0 "
     "(git clone --depth 1 --branch 19.0 of github.com/odoo/odoo), or use docker compose."
@@ -48,8 +50,22 @@ def find(settings):
     prefix = settings.home / "odoo-19"
     if not (prefix / ".complete").exists():
         _fetch(settings, prefix)
+    _stand_in(prefix)
     packages = prefix / "usr/lib/python3/dist-packages"
     return Odoo(packages, [packages / "odoo" / "addons"])
+
+
+def _stand_in(prefix):
+    """Put an empty file where Debian left a library out that Odoo's asset bundles name.
+
+    It serves blurred backgrounds in video calls. Without the file, each page of the back office says on the browser's
+    console that it is missing, and every browser test fails on that line.
+    """
+    for name in LEFT_OUT:
+        path = prefix / "usr/lib/python3/dist-packages/odoo/addons" / name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("// Not part of Debian's package; ./dms keeps its place.\n")
 
 
 def _from_tree(root):
@@ -76,11 +92,13 @@ def _fetch(settings, prefix):
         unstable = _apt(work / "unstable", mirror, "unstable", keyring)
         stable = _apt(work / "stable", mirror, STABLE_SUITE, keyring)
     for name, environment, packages in (("Odoo 19", unstable, UNSTABLE), ("Fonts", stable, STABLE)):
-        with step(f"{name}: downloading"):
+        with step(f"{name}: downloading") as progress:
+            sizes = _sizes(packages, folder, environment)
             run(
                 ["apt-get", "-q", "download", *packages],
                 f"downloading {name} from the host's Debian mirror",
                 f"check that the mirror carries {packages[0]}; else {OWN_SOURCE}",
+                watch=functools.partial(_show_download, progress, folder, sizes),
                 cwd=folder,
                 env=environment,
             )
@@ -102,6 +120,24 @@ def _fetch(settings, prefix):
         fresh.rename(prefix)
     shutil.rmtree(folder)
     shutil.rmtree(work)
+
+
+def _sizes(packages, folder, environment):
+    """:return: {file name: bytes} of what apt-get will download"""
+    listing = run(
+        ["apt-get", "-q", "download", "--print-uris", *packages],
+        f"asking for the address of {packages[0]}",
+        f"check that the host's Debian mirror carries {packages[0]}; else {OWN_SOURCE}",
+        cwd=folder,
+        env=environment,
+    )
+    return {name: int(size) for name, size in re.findall(r"(?m)^'\S+' (\S+) (\d+) ", listing)}
+
+
+def _show_download(progress, folder, sizes):
+    here = sum(path.stat().st_size for path in folder.glob("*.deb") if path.name in sizes)
+    total = sum(sizes.values())
+    progress.at(here, total, f"{here / 1e6:.0f} of {total / 1e6:.0f} MB")
 
 
 def _apt(folder, mirror, suite, keyring):

@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 
-from . import database, environment, odoo_source, postgres
+from . import database, environment, postgres
 from .say import Stop, say, step
 
 LOGINS = (
@@ -48,8 +48,7 @@ def run(settings, demo, history, mapping, alone):
     """
     need_port(settings)
     with alone(settings):
-        odoo = odoo_source.find(settings)
-        environment.ensure(settings)
+        odoo = environment.ensure_all(settings)
         server = postgres.start(settings)
     try:
         with alone(settings):

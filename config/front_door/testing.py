@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from pathlib import Path
 
-from . import chromium, database, environment, odoo_source, postgres
+from . import chromium, database, environment, postgres
 from .run_command import run
 from .say import Stop, say, step
 from .server import stop_postgres
@@ -26,8 +26,7 @@ def test(settings, words, alone):
     :return: exit status
     """
     with alone(settings):
-        odoo = odoo_source.find(settings)
-        environment.ensure(settings)
+        odoo = environment.ensure_all(settings)
     failed = False
     if not words:
         failed = lint(settings, odoo)
@@ -219,8 +218,7 @@ def _prettier_files():
 
 def bench(settings, name):
     """Run one benchmark of tests/bench, or all, on a database of their own."""
-    odoo = odoo_source.find(settings)
-    environment.ensure(settings)
+    odoo = environment.ensure_all(settings)
     scripts = sorted((CHECKOUT / "tests" / "bench").glob("bench_*.py"))
     names = [path.stem.removeprefix("bench_") for path in scripts]
     if name and name not in names:

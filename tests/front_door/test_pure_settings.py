@@ -2,8 +2,11 @@
 
 import argparse
 import os
+import signal
 import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "config"))
 
 from front_door import database, odoo_source, postgres, server, settings
-from front_door.run_command import mend_for, run
+from front_door.run_command import mend_for, run, side_by_side
 from front_door.say import Stop
 
 DEB822 = """\
@@ -181,3 +184,53 @@ def test_versions_compare_as_numbers():
 def test_a_foreign_database_is_not_touched():
     with pytest.raises(Stop, match="not made by"):
         database._made_from("accounts", "")
+
+
+def test_steps_beside_each_other_answer_in_order():
+    answers = side_by_side(
+        lambda: run(["sh", "-c", "sleep 0.2; echo slow"], "waiting", "wait."), lambda: "fast"
+    )
+    assert answers == ["slow\n", "fast"]
+
+
+def test_a_step_that_fails_ends_the_one_beside_it_and_says_its_own_reason(tmp_path):
+    begun, went_on = tmp_path / "begun", tmp_path / "went_on"
+
+    def slow():
+        run(["sh", "-c", f"touch {begun}; sleep 600; touch {went_on}"], "sleeping", "wake up.")
+
+    def failing():
+        run(["sh", "-c", f"until [ -e {begun} ]; do sleep 0.05; done; echo the reason; exit 3"], "a", "b")
+
+    with pytest.raises(Stop, match="the reason"):
+        side_by_side(slow, failing)
+    assert not went_on.exists()
+    assert run(["echo", "again"], "trying", "think.") == "again\n", "what comes later may run programs again"
+
+
+def test_ctrl_c_ends_steps_that_run_beside_each_other(tmp_path):
+    """In a process of its own, as the terminal would do it."""
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from front_door.run_command import run, side_by_side\n"
+        "def work(): run(['sh', '-c', 'echo $$ >> ' + sys.argv[2] + '; exec sleep 60'], 'a', 'b')\n"
+        "try: side_by_side(work, work)\n"
+        "except KeyboardInterrupt: sys.exit(130)\n"
+    )
+    pids = tmp_path / "pids"
+    with subprocess.Popen([sys.executable, "-c", script, sys.path[0], str(pids)]) as process:
+        while not pids.exists() or pids.read_text().count("\n") < 2:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    for pid in map(int, pids.read_text().split()):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_a_library_that_debian_left_out_gets_a_stand_in_and_one_that_is_there_is_kept(tmp_path):
+    odoo_source._stand_in(tmp_path)
+    path = next(tmp_path.rglob("selfie_segmentation.js"))
+    path.write_text("the real one")
+    odoo_source._stand_in(tmp_path)
+    assert path.read_text() == "the real one"
