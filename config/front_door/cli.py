@@ -70,6 +70,8 @@ def main():
     words = rest + [word for word in getattr(flags, "pytest", None) or [] if word != "--"]
     if rest and flags.command != "test":
         parser().error(f"unknown: {' '.join(rest)}")
+    # A shell's background jobs start with SIGINT ignored; being stopped must work there, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         settings = Settings.read(flags)

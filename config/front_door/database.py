@@ -175,12 +175,14 @@ def ensure(settings, odoo, server, database, demo, extra=()):
             "DMS with demo data" if demo else "DMS",
             demo=demo,
         )
-        _rename(settings, server, fresh, database)
-        changed = True
+        changed = ADDONS
+    made = database if database in databases else fresh
     if changed:
         if extra:
-            warm(settings, odoo, server, database)
-        server.comment(database, json.dumps({"dms": 1, **prints}))
+            warm(settings, odoo, server, made)
+        server.comment(made, json.dumps({"dms": 1, **prints}))
+    if made != database:
+        _rename(settings, server, made, database)
 
 
 def _made_from(database, comment):

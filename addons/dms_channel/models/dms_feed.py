@@ -99,8 +99,9 @@ class DmsFeed(models.Model):
         readonly=True,
         index="btree_not_null",
         check_company=True,
-        domain=[("channel_role", "=", "distributor")],
-        help="The distributor that sent the file. Empty for the brand's own load, whose rows name their distributor.",
+        domain=[("channel_role", "in", ("distributor", "outlet"))],
+        help="Who sent the file: a distributor, or an outlet that reports what it sold itself. Empty for the brand's own"
+        " load, whose rows name their distributor.",
     )
     user_id = fields.Many2one(
         comodel_name="res.users",
@@ -269,12 +270,12 @@ class DmsFeed(models.Model):
     ):
         """Take a file into the inbox and check each of its lines.
 
-        A portal user's file is its own distributor's, whatever ``partner`` says. The same bytes once more answer the
-        feed that exists, unless that one was rejected or reversed.
+        A portal user's file is its own company's, whatever ``partner`` says; an outlet's sales are booked at its
+        distributor. The same bytes once more answer the feed that exists, unless that one was rejected or reversed.
 
         :param bytes raw: CSV or XLSX, or a CSV in .gz or .zip
         :param str filename: as the sender calls it
-        :param partner: sending distributor; none for the brand's own load, whose rows must name their distributor
+        :param partner: sending distributor or outlet; none for the brand's own load, whose rows must name their distributor
         :param dict columns: {name of ``feed_reader.COLUMNS``: header in the file}; what is not named is guessed
         :param company: receiving company, the current one where None
         :param str kind: 'sell_through' or 'count'
@@ -283,7 +284,7 @@ class DmsFeed(models.Model):
         :return: dms.feed
         """
         company = company or self.env.company
-        sender = self._get_sender(partner)
+        sender = self._get_sender(partner, kind)
         content_hash = hashlib.sha256(raw).hexdigest()
         feed_sudo = self.sudo().with_company(company)
         existing_sudo = feed_sudo.search(
@@ -336,24 +337,44 @@ class DmsFeed(models.Model):
         return self.env["dms.history.loader"]._load(path, mapping, progress)
 
     @api.model
-    def _get_sender(self, partner):
-        """Answer the distributor that sends: a portal user's own, else ``partner``'s."""
+    def _get_sender(self, partner, kind):
+        """Answer the distributor or outlet that sends: a portal user's own company, else ``partner``'s."""
         if self.env.user._is_portal():
             own = self.env.user.partner_id.sudo().commercial_partner_id
-            if own.channel_role != "distributor" or (partner and partner.sudo().commercial_partner_id != own):
+            if not own.channel_role or (partner and partner.sudo().commercial_partner_id != own):
                 raise AccessError(
-                    self.env._("You may send files for your own company only, and it must be a distributor.")
+                    self.env._(
+                        "You may send files for your own company only, and it must be a distributor or an outlet."
+                    )
                 )
-            return own
-        self.check_access("create")
-        sender = (partner or self.env["res.partner"]).commercial_partner_id
-        if sender and sender.channel_role != "distributor":
+            sender = own
+        else:
+            self.check_access("create")
+            sender = (partner or self.env["res.partner"]).commercial_partner_id
+        if sender and not sender.channel_role:
             raise UserError(
                 self.env._(
-                    "%(partner)s is no distributor. Set its channel role first.", partner=sender.display_name
+                    "%(partner)s is neither distributor nor outlet. Set its channel role first.",
+                    partner=sender.display_name,
                 )
             )
+        if sender.channel_role == "outlet":
+            self._check_outlet_may_send(sender, kind)
         return sender
+
+    @api.model
+    def _check_outlet_may_send(self, outlet, kind):
+        if kind != "sell_through":
+            raise UserError(
+                self.env._("The stock of outlets is not kept. %(outlet)s can send its sales.", outlet=outlet.name)
+            )
+        if not outlet._get_distributor():
+            raise UserError(
+                self.env._(
+                    "No distributor supplies %(outlet)s, so its sales can't be booked. Set “Supplied by” on the outlet first.",
+                    outlet=outlet.name,
+                )
+            )
 
     def _check_may_work(self):
         """Channel users work on all feeds of their companies; a portal user on those it can see, which are its own."""
@@ -500,18 +521,24 @@ class DmsFeed(models.Model):
         self.env.cr.execute(SQL("CREATE TEMP TABLE %s ON COMMIT DROP AS %s", SQL.identifier(name), query))
         self.env.cr.execute(SQL("ANALYZE %s", SQL.identifier("pg_temp", name)))
 
+    @api.model
+    def _get_own_codes(self, partner):
+        """Answer what a sender can call ``partner``, in lower case."""
+        return sorted({text.lower() for text in (partner.ref, partner.name) if text})
+
     def _get_partner_codes_sql(self):
         """Answer the query (code, partner_id, issue) for each distributor code that the rows give ('' is none)."""
         codes = SQL("SELECT DISTINCT lower(distributor_code) AS code FROM dms_feed_stage")
         if self.partner_id:
-            own = sorted({text.lower() for text in (self.partner_id.ref, self.partner_id.name) if text})
+            distributor = self.partner_id._get_distributor()
+            own = self._get_own_codes(distributor)
             return SQL(
                 """
                 SELECT code, %s::integer AS partner_id,
                        CASE WHEN code <> '' AND code <> ALL(%s::text[]) THEN 'distributor_other' END AS issue
                   FROM (%s) codes
                 """,
-                self.partner_id.id,
+                distributor.id or None,
                 own,
                 codes,
             )
@@ -572,7 +599,7 @@ class DmsFeed(models.Model):
                   JOIN dms_feed_mapping mapping
                     ON mapping.kind = 'product' AND mapping.company_id = %(company)s
                    AND lower(mapping.code) = keys.code
-                   AND (mapping.partner_id = keys.partner_id OR mapping.partner_id IS NULL)
+                   AND (mapping.partner_id = COALESCE(%(sender)s, keys.partner_id) OR mapping.partner_id IS NULL)
               ORDER BY keys.partner_id, keys.code, mapping.partner_id NULLS LAST
             )
             SELECT keys.partner_id, keys.code, product.id AS product_id, product.uom_id, product.factor,
@@ -586,14 +613,28 @@ class DmsFeed(models.Model):
          LEFT JOIN product
                 ON product.id = COALESCE(mapped.id, CASE WHEN found.number = 1 THEN found.id END)
             """,
+            sender=self.partner_id.id or None,
             company=self.company_id.id,
         )
 
     def _get_outlet_codes_sql(self):
         """Answer the query (partner_id, code, outlet_id, issue) for each sender's outlet code.
 
-        An outlet belongs to the distributor that supplies it, directly or through others.
+        An outlet belongs to the distributor that supplies it, directly or through others. An outlet that sends its own
+        sales is the outlet of each row, whether the row names it or none.
         """
+        if self.partner_id.channel_role == "outlet":
+            return SQL(
+                """
+                SELECT %s::integer AS partner_id, lower(outlet_code) AS code, %s::integer AS outlet_id,
+                       CASE WHEN lower(outlet_code) <> '' AND lower(outlet_code) <> ALL(%s::text[])
+                            THEN 'outlet_sender' END AS issue
+                  FROM dms_feed_stage GROUP BY lower(outlet_code)
+                """,
+                self.partner_id._get_distributor().id or None,
+                self.partner_id.id,
+                self._get_own_codes(self.partner_id),
+            )
         return SQL(
             """
             WITH RECURSIVE keys AS (
@@ -617,7 +658,7 @@ class DmsFeed(models.Model):
                   JOIN dms_feed_mapping mapping
                     ON mapping.kind = 'outlet' AND mapping.company_id = %(company)s
                    AND lower(mapping.code) = keys.code
-                   AND (mapping.partner_id = keys.partner_id OR mapping.partner_id IS NULL)
+                   AND (mapping.partner_id = COALESCE(%(sender)s, keys.partner_id) OR mapping.partner_id IS NULL)
               ORDER BY keys.partner_id, keys.code, mapping.partner_id NULLS LAST
             ), own AS (
                 SELECT keys.partner_id, keys.code, MIN(found.id) AS id
@@ -634,6 +675,7 @@ class DmsFeed(models.Model):
          LEFT JOIN mapped USING (partner_id, code)
          LEFT JOIN own USING (partner_id, code)
             """,
+            sender=self.partner_id.id or None,
             company=self.company_id.id,
         )
 
@@ -664,7 +706,7 @@ class DmsFeed(models.Model):
                        keys.partner_id, keys.code, keys.product_id, uom.factor,
                        split_part(uom.parent_path, '/', 1) = keys.root AS fits
                   FROM keys
-                  JOIN named ON named.code = keys.code AND named.partner_id IN (0, keys.partner_id)
+                  JOIN named ON named.code = keys.code AND named.partner_id IN (0, COALESCE(%(sender)s, keys.partner_id))
                   JOIN uom_uom uom ON uom.id = named.id
               ORDER BY keys.partner_id, keys.code, keys.product_id,
                        (split_part(uom.parent_path, '/', 1) = keys.root) DESC, named.rank
@@ -675,6 +717,7 @@ class DmsFeed(models.Model):
               FROM keys
          LEFT JOIN found USING (partner_id, code, product_id)
             """,
+            sender=self.partner_id.id or None,
             company=self.company_id.id,
         )
 

@@ -36,6 +36,7 @@ ISSUES = [
     ("distributor_other", "Another distributor's line"),
     ("outlet_unknown", "Unknown outlet"),
     ("outlet_other", "Another distributor's outlet"),
+    ("outlet_sender", "Another outlet's line"),
     ("product_missing", "No product code"),
     ("product_unknown", "Unknown product"),
     ("product_inactive", "Archived product"),
@@ -194,12 +195,26 @@ class DmsFeedLine(models.Model):
         """Reverse all released lines of other feeds that report the same thing, then check these lines again."""
         self.env["dms.channel.move"]._lock_partners(self.partner_id.ids)
         earlier_sudo = self.sudo()._get_same_reports()
+        self._check_may_replace(earlier_sudo)
         for feed, lines in earlier_sudo.grouped("feed_id").items():
             feed._reverse_lines(
                 lines, self.env._("Replaced by %(feed)s", feed=", ".join(self.feed_id.mapped("name")))
             )
         for feed, lines in self.grouped("feed_id").items():
             feed._check(lines)
+
+    def _check_may_replace(self, earlier_sudo):
+        """An outlet replaces its own reports, never its distributor's."""
+        sender_sudo = self.sudo().feed_id.partner_id
+        others_sudo = earlier_sudo.feed_id.filtered(lambda feed: feed.partner_id != sender_sudo)
+        if sender_sudo.channel_role == "outlet" and others_sudo:
+            raise UserError(
+                self.env._(
+                    "%(feed)s was sent by %(sender)s and is not yours to replace. Ask for its correction there.",
+                    feed=others_sudo[0].name,
+                    sender=(others_sudo[0].partner_id or others_sudo[0].company_id).display_name,
+                )
+            )
 
     def _get_same_reports(self):
         """Answer the released lines of other feeds with the same distributor, outlet, product, date and reference."""
@@ -246,6 +261,7 @@ class DmsFeedLine(models.Model):
             "distributor_other": lambda: self.env._('%(sender)s sent this file, but the row is about "%(distributor)s". Remove the code, or let that distributor send it.', **values),
             "outlet_unknown": lambda: self.env._('No outlet has the code "%(outlet)s". Correct the code, or say once which outlet it is (Map Codes).', **values),
             "outlet_other": lambda: self.env._('The outlet "%(outlet)s" is not supplied by this distributor. Correct the code, or map it to the right outlet.', **values),
+            "outlet_sender": lambda: self.env._('%(sender)s sent this file, but the row is about the outlet "%(outlet)s". Remove the code, or let that outlet send it.', **values),
             "product_missing": lambda: self.env._("The row has no product code. Enter it."),
             "product_unknown": lambda: self.env._('No product has the code or barcode "%(product)s". Correct the code, or say once which product it is (Map Codes).', **values),
             "product_inactive": lambda: self.env._('The product "%(product)s" is archived. Map the code to its successor, or restore the product.', **values),

@@ -19,11 +19,11 @@ class DmsFeedMapping(models.Model):
     )
     partner_id = fields.Many2one(
         comodel_name="res.partner",
-        string="Distributor",
+        string="Sender",
         index=True,
         ondelete="cascade",
         check_company=True,
-        domain=[("channel_role", "=", "distributor")],
+        domain=[("channel_role", "in", ("distributor", "outlet"))],
         help="Leave empty for a code that means the same from every sender; a sender's own mapping goes before it.",
     )
     kind = fields.Selection(

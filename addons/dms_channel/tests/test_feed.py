@@ -265,8 +265,64 @@ class TestFeed(DmsChannelCommon):
         for raw in (b"", b"a,b\n1,2\n", b"%PDF-1.4", HEADER.encode()):
             with self.subTest(raw=raw), self.assertRaises(UserError):
                 self.feeds._receive(raw, "x.csv", partner=self.distributor_north)
-        with self.assertRaises(UserError):
-            self._receive("O-1,TEA,2025-01-05,1,,,", partner=self.outlet)
+        with self.assertRefused("neither distributor nor outlet"):
+            self._receive("O-1,TEA,2025-01-05,1,,,", partner=self.company.partner_id)
+        with self.assertRefused("stock of outlets is not kept"):
+            self._receive(
+                "TEA,2025-02-10,7", header="product_code,date,quantity", partner=self.outlet, kind="count"
+            )
+        with self.assertRefused("No distributor supplies"):
+            self.outlet.upstream_id = False
+            self._receive(",TEA,2025-01-05,1,,,", partner=self.outlet)
+
+    def test_an_outlet_reports_its_own_sales(self):
+        sibling = self.outlet.copy(
+            {"name": "Other Shop", "ref": "O-2", "upstream_id": self.distributor_north.id}
+        )
+        shop_feeds = self.env["dms.feed"].with_user(self.clerk_outlet)
+        feed = self._receive(
+            ",TEA,2025-01-05,3,,,",
+            "O-1,TEA,2025-01-06,4,1,,",
+            "O-2,TEA,2025-01-07,5,,,",
+            ",MINE,2025-01-08,2,,,",
+            partner=self.outlet,
+            feeds=shop_feeds,
+        )
+        self.assertEqual(feed.partner_id, self.outlet)
+        self.assertEqual(feed.sudo().line_ids.mapped("issue"), [False, False, "outlet_sender", "product_unknown"])
+        feed._map_codes("product", {"MINE": self.product_chips.id})
+        feed.action_release()
+        moves = self.env["dms.channel.move"].search([("feed_line_id.feed_id", "=", feed.id)])
+        self.assertEqual(moves.partner_id, self.distributor_north)
+        self.assertEqual(moves.outlet_id, self.outlet)
+        self.assertEqual((self._position(), self._position(self.product_chips)), (-6, -2))
+        self.assertAddsUp()
+        self.assertRecordValues(
+            self._receive(",MINE,2025-01-09,2,,,"), [{"ok_count": 0, "error_count": 1}]
+        )
+
+        sibling_clerk = self._create_clerk("clerk_sibling", sibling)
+        for clerk in (sibling_clerk, self.clerk_north, self.clerk_south):
+            with self.subTest(clerk=clerk.login), self.assertRaises(AccessError):
+                feed.with_user(clerk).read(["name"])
+        with self.assertRaises(AccessError):
+            self._receive(
+                ",TEA,2025-01-05,3,,,", partner=self.outlet, feeds=shop_feeds.with_user(sibling_clerk)
+            )
+
+    def test_an_outlet_does_not_replace_what_its_distributor_reported(self):
+        first = self._receive("O-1,TEA,2025-01-05,12,,,", "O-1,TEA,2025-01-06,5,,,", feeds=self.clerk_feeds)
+        first.action_release()
+        feed = self._receive(
+            ",TEA,2025-01-05,15,,,",
+            ",TEA,2025-01-06,5,,,",
+            partner=self.outlet,
+            feeds=self.env["dms.feed"].with_user(self.clerk_outlet),
+        )
+        self.assertRecordValues(feed.sudo(), [{"error_count": 1, "duplicate_count": 1, "ok_count": 0}])
+        with self.assertRefused("not yours to replace"):
+            feed.sudo().line_ids.filtered(lambda line: line.issue == "conflict")._replace()
+        self.assertEqual(self._position(), -17)
 
     def test_headers_of_the_last_file_are_remembered(self):
         columns = {"product_code": "Artikel", "date": "Tag", "quantity": "Stück"}
@@ -304,6 +360,9 @@ class TestFeed(DmsChannelCommon):
             self.env["dms.channel.move"].with_user(self.clerk_north).create({})
         with self.assertRaises(AccessError):
             self._receive("O-1,TEA,2025-01-05,1,,,", feeds=self.env["dms.feed"].with_user(self.clerk_outlet))
+        with self.assertRaises(AccessError):
+            stranger = self._create_clerk("clerk_stranger", self.env["res.partner"].create({"name": "Stranger"}))
+            self.env["dms.feed"].with_user(stranger)._receive(b"x", "x.csv")
 
     def test_states_follow_from_actions(self):
         feed = self._receive("O-1,TEA,2025-01-05,1,,,")

@@ -13,7 +13,7 @@ class DmsFeedUpload(models.TransientModel):
     partner_id = fields.Many2one(
         comodel_name="res.partner",
         string="Sender",
-        domain=[("channel_role", "=", "distributor")],
+        domain=[("channel_role", "in", ("distributor", "outlet"))],
         help="Leave empty where the rows name their distributor themselves.",
     )
     kind = fields.Selection(

@@ -35,6 +35,11 @@ COLUMNS = (
 )
 
 
+def _figure(number):
+    """A quantity for a sentence: digits in groups, no trailing zeros."""
+    return f"{number:,.12g}"
+
+
 class DmsStockHealth(models.Model):
     """How well a distributor's stock of a product fits what shops will buy. Rebuilt set-based; nobody edits it."""
 
@@ -83,6 +88,7 @@ class DmsStockHealth(models.Model):
             ("slow", "Slow-moving"),
             ("overstock", "Overstock"),
             ("healthy", "Healthy"),
+            ("unknown", "Unknown"),
         ],
         required=True,
     )
@@ -124,11 +130,12 @@ class DmsStockHealth(models.Model):
         self.ensure_one()
         _ = self.env._
         unit = self.uom_id.name
-        if self.quantity < 0:
+        quantity = _figure(self.quantity)
+        if self.status == "unknown":
             return _(
-                "The ledger says %(quantity)g %(unit)s: more was sold than ever came in, so a delivery or a count is missing. Ask for a stock"
+                "Unknown: the ledger says %(quantity)s %(unit)s: more was sold than ever came in, so a delivery or a count is missing. Ask for a stock"
                 " count before you order.",
-                quantity=self.quantity,
+                quantity=quantity,
                 unit=unit,
             )
         idle = (
@@ -144,39 +151,39 @@ class DmsStockHealth(models.Model):
             policy = self.company_id._dms_health_policy()
             if self.idle_days >= policy.slow_idle:
                 return _(
-                    "Slow: %(quantity)g %(unit)s lie in stock and %(idle)s. Stop resupply; promote, move to a distributor that sells it, or return about"
-                    " %(surplus)g %(unit)s.",
-                    quantity=self.quantity,
+                    "Slow: %(quantity)s %(unit)s lie in stock and %(idle)s. Stop resupply; promote, move to a distributor that sells it, or return about"
+                    " %(surplus)s %(unit)s.",
+                    quantity=quantity,
                     unit=unit,
                     idle=idle,
-                    surplus=round(self.surplus or self.quantity),
+                    surplus=_figure(round(self.surplus or self.quantity)),
                 )
             return _(
-                "Slow: %(quantity)g %(unit)s last %(cover)d days at %(daily).2f a day. Stop resupply; about %(surplus)g %(unit)s are more than"
+                "Slow: %(quantity)s %(unit)s last %(cover)d days at %(daily).2f a day. Stop resupply; about %(surplus)s %(unit)s are more than"
                 " %(days)d days need: promote or transfer them.",
-                quantity=self.quantity,
+                quantity=quantity,
                 unit=unit,
                 cover=self.days_cover,
                 daily=self.daily_demand,
-                surplus=round(self.surplus),
+                surplus=_figure(round(self.surplus)),
                 days=policy.overstock,
             )
         if self.status == "overstock":
             return _(
-                "Overstock: %(quantity)g %(unit)s last %(cover)d days at %(daily).2f a day. Hold orders; %(surplus)g %(unit)s are more than needed.",
-                quantity=self.quantity,
+                "Overstock: %(quantity)s %(unit)s last %(cover)d days at %(daily).2f a day. Hold orders; %(surplus)s %(unit)s are more than needed.",
+                quantity=quantity,
                 unit=unit,
                 cover=self.days_cover,
                 daily=self.daily_demand,
-                surplus=round(self.surplus),
+                surplus=_figure(round(self.surplus)),
             )
         if self.status == "stockout_risk":
             return _(
-                "Stock-out risk: %(quantity)g %(unit)s in stock and %(transit)g under way, but up to %(lead)g may be sold before new goods arrive. Order now.",
-                quantity=self.quantity,
+                "Stock-out risk: %(quantity)s %(unit)s in stock and %(transit)s under way, but up to %(lead)s may be sold before new goods arrive. Order now.",
+                quantity=quantity,
                 unit=unit,
-                transit=self.in_transit,
-                lead=math.ceil(self.lead_demand),
+                transit=_figure(self.in_transit),
+                lead=_figure(math.ceil(self.lead_demand)),
             )
         if not self.quantity:
             return _("Nothing in stock, and nothing is needed before new goods can arrive.")
@@ -289,7 +296,7 @@ class DmsStockHealth(models.Model):
                 int(idle[i]),
                 row[7] or null,
                 bool(slow[i]),
-                round(score[i], 1),
+                null if np.isnan(score[i]) else round(score[i], 1),
                 status[i],
                 round(surplus[i], 1),
                 round(value[i], 2),

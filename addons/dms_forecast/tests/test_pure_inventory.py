@@ -1,5 +1,6 @@
 import unittest
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,8 +28,11 @@ class TestHealth(unittest.TestCase):
         )
         self.assertEqual(self.assess(0, 0), (inventory.HEALTHY, 100, 0, False))
 
-    def test_negative_position_counts_as_nothing(self):
-        self.assertEqual(self.assess(-50, 5, lead=30)[0], inventory.STOCKOUT_RISK)
+    def test_of_a_negative_position_nothing_is_known(self):
+        status, score, _cover, slow = inventory.stock_health([-50, 0], [0, 0], [5, 5], [30, 30], [400, 0])
+        self.assertEqual(status.tolist(), [inventory.UNKNOWN, inventory.STOCKOUT_RISK])
+        self.assertEqual(np.isnan(score).tolist(), [True, False])
+        self.assertFalse(slow.any())
 
     def test_thresholds_follow_the_policy(self):
         policy = inventory.HealthPolicy(overstock=10, slow_idle=5, slow_cover=20)

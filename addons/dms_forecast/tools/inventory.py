@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 HEALTHY, OVERSTOCK, SLOW, STOCKOUT_RISK = "healthy", "overstock", "slow", "stockout_risk"
+# More was sold than ever came in: the position is wrong, so nothing can be said of the stock.
+UNKNOWN = "unknown"
 MAX_DAYS = 999.0
 
 
@@ -42,9 +44,10 @@ def stock_health(stock, in_transit, daily_demand, lead_demand, idle_days, policy
 
     :param lead_demand: (n,) high quantile of the demand until new goods can arrive
     :param idle_days: (n,) days since the last sale, or since the goods came in where nothing was ever sold; NaN where unknown
-    :return: status (n,) of str, score (n,) in 0..100, cover (n,), slow (n,) bool
+    :return: status (n,) of str, score (n,) in 0..100, NaN where unknown, cover (n,), slow (n,) bool
     """
     policy = policy or HealthPolicy()
+    unknown = np.asarray(stock, float) < 0
     stock = np.maximum(np.asarray(stock, float), 0)
     available = stock + np.maximum(np.asarray(in_transit, float), 0)
     lead_demand = np.maximum(np.asarray(lead_demand, float), 0)
@@ -58,13 +61,13 @@ def stock_health(stock, in_transit, daily_demand, lead_demand, idle_days, policy
         0.0,
     )
     risk = (short > 0) & ~slow
-    status = np.select([slow, risk, over], [SLOW, STOCKOUT_RISK, OVERSTOCK], HEALTHY)
+    status = np.select([unknown, slow, risk, over], [UNKNOWN, SLOW, STOCKOUT_RISK, OVERSTOCK], HEALTHY)
     width = max(policy.slow_cover - policy.overstock, 1.0)
     too_much = np.where(stock > 0, np.clip((cover - policy.overstock) / width, 0, 1), 0.0)
     lazy = np.where(
         stock > 0, np.clip((idle - policy.slow_idle / 2) / (1.5 * max(policy.slow_idle, 1.0)), 0, 1), 0.0
     )
-    score = np.clip(100 - 50 * too_much - 20 * lazy - 50 * short, 0, 100)
+    score = np.where(unknown, np.nan, np.clip(100 - 50 * too_much - 20 * lazy - 50 * short, 0, 100))
     return status, score, cover, slow
 
 

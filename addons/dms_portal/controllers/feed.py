@@ -35,17 +35,17 @@ ISSUE_FIELDS = {
 
 
 class FeedPortal(DistributorPortal):
-    """The inbox of a distributor's own reports: upload, mend, map codes, release."""
+    """The inbox of what a distributor, or an outlet, reports itself: upload, mend, map codes, release."""
 
     @http.route(["/my/feeds", "/my/feeds/page/<int:page>"], type="http", auth="user", website=True)
     def dms_feeds(self, page=1, **kw):
-        if not self._dms_distributor():
+        if not self._dms_member():
             return request.redirect("/my")
         return self._dms_render_feeds(page, **kw)
 
     @http.route("/my/feeds/upload", type="http", auth="user", methods=["POST"], website=True)
     def dms_feed_upload(self, file=None, kind="sell_through", **kw):
-        if not self._dms_distributor():
+        if not self._dms_member():
             return request.redirect("/my")
         if not file or not getattr(file, "filename", ""):
             return self._dms_render_feeds(error=request.env._("Choose the file to send first."))
@@ -66,7 +66,7 @@ class FeedPortal(DistributorPortal):
         if (
             kind not in ("sell_through", "count")
             or form not in ("csv", "xlsx")
-            or not self._dms_distributor()
+            or not self._dms_member()
         ):
             return request.not_found()
         content = feed_reader.template(kind)
@@ -188,7 +188,7 @@ class FeedPortal(DistributorPortal):
         feed_sudo = self._dms_find("dms.feed", feed_id)
         return (
             feed_sudo
-            if feed_sudo and feed_sudo.partner_id and feed_sudo.partner_id == self._dms_distributor()
+            if feed_sudo and feed_sudo.partner_id and feed_sudo.partner_id == self._dms_member()
             else None
         )
 
@@ -223,7 +223,7 @@ class FeedPortal(DistributorPortal):
             "labels": labels,
             "issue_fields": self._dms_issue_fields,
             "may_work": feed_sudo.partner_id
-            and feed_sudo.partner_id == self._dms_distributor()
+            and feed_sudo.partner_id == self._dms_member()
             and feed_sudo.state not in ("rejected", "superseded"),
         }
 

@@ -350,6 +350,33 @@ class TestRoutes(DmsPortalCommon):
         self._login(self.clerk_north)
         self.assertEqual(self._get("/my/sales").status_code, 303)
 
+    def test_outlet_reports_its_own_sales(self):
+        sibling = self.outlet.copy({"name": "Other Shop", "ref": "O-2"})
+        clerk_sibling = self._create_clerk("clerk_sibling", sibling)
+        self._login(self.clerk_outlet)
+        page = self._get("/my/feeds").text
+        self.assertIn("What you sold", page)
+        self.assertNotIn("Stock count", page)
+        today = Date.context_today(self.env.user)
+        answer = self.url_open(
+            "/my/feeds/upload",
+            data={"csrf_token": http.Request.csrf_token(self)},
+            files={"file": ("mine.csv", f"product_code,date,quantity\nTEA,{today},3\n".encode())},
+            allow_redirects=False,
+        )
+        feed = self.env["dms.feed"].search([("partner_id", "=", self.outlet.id)])
+        self.assertIn(f"/my/feeds/{feed.id}", answer.headers["Location"])
+        for user in (clerk_sibling, self.clerk_north, self.clerk_south):
+            self._login(user)
+            self.assertEqual(self._get(f"/my/feeds/{feed.id}").status_code, 303)
+            self._post(f"/my/feeds/{feed.id}/release")
+        self.assertEqual(feed.released_count, 0)
+        self._login(self.clerk_outlet)
+        self._post(f"/my/feeds/{feed.id}/release")
+        self.env.invalidate_all()
+        self.assertEqual(feed.released_count, 1)
+        self.assertIn(self.outlet.name, self._get("/my/sales").text)
+
     def test_query_counts_do_not_grow(self):
         def grow(number):
             for index in range(number):

@@ -129,6 +129,27 @@ add("dms_journey_invoice", () => [
     ...press("action_post", state("Posted")),
 ]);
 
+add("dms_journey_generate", () => [
+    {
+        trigger: ".o_menu_sections button:contains(Money), .o_menu_sections a:contains(Money)",
+        run: "click",
+    },
+    {
+        trigger: ".o-dropdown--menu a:contains(Generate Settlements)",
+        run: "click",
+    },
+    {
+        content: "up to today, so that what was invoiced just now is in it",
+        trigger: ".modal .o_field_widget[name=date_to] input",
+        run: `edit ${luxon.DateTime.now().toFormat("MM/dd/yyyy")}`,
+    },
+    {
+        trigger: ".modal button[name=action_generate]",
+        run: "click",
+    },
+    { trigger: "body:not(:has(.modal)) .o_list_view .o_data_row:contains(West Trading):contains(Draft)" },
+]);
+
 add("dms_journey_settlement", () => [
     ...press("action_confirm", state("Confirmed")),
     {
