@@ -48,8 +48,10 @@ def _pip(settings, requirements, progress):
             progress.at(min(seen, wanted), wanted + 1, line.split()[1])
 
     run(
-        [settings.python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-        + ["--progress-bar=off", "-r", requirements],
+        [
+            *(settings.python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"),
+            *("--progress-bar=off", "-r", requirements),
+        ],
         "installing the Python packages",
         "read the lines above; then start again.",
         each_line=count,

@@ -10,7 +10,6 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 from .say import Stop
 
-
 # Programs at work, and whether no more may begin: a step that fails ends those of the step beside it.
 _running = set()
 _stopping = threading.Event()

@@ -366,7 +366,9 @@ class DmsFeed(models.Model):
     def _check_outlet_may_send(self, outlet, kind):
         if kind != "sell_through":
             raise UserError(
-                self.env._("The stock of outlets is not kept. %(outlet)s can send its sales.", outlet=outlet.name)
+                self.env._(
+                    "The stock of outlets is not kept. %(outlet)s can send its sales.", outlet=outlet.name
+                )
             )
         if not outlet._get_distributor():
             raise UserError(

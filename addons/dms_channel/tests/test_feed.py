@@ -289,7 +289,9 @@ class TestFeed(DmsChannelCommon):
             feeds=shop_feeds,
         )
         self.assertEqual(feed.partner_id, self.outlet)
-        self.assertEqual(feed.sudo().line_ids.mapped("issue"), [False, False, "outlet_sender", "product_unknown"])
+        self.assertEqual(
+            feed.sudo().line_ids.mapped("issue"), [False, False, "outlet_sender", "product_unknown"]
+        )
         feed._map_codes("product", {"MINE": self.product_chips.id})
         feed.action_release()
         moves = self.env["dms.channel.move"].search([("feed_line_id.feed_id", "=", feed.id)])
@@ -297,9 +299,7 @@ class TestFeed(DmsChannelCommon):
         self.assertEqual(moves.outlet_id, self.outlet)
         self.assertEqual((self._position(), self._position(self.product_chips)), (-6, -2))
         self.assertAddsUp()
-        self.assertRecordValues(
-            self._receive(",MINE,2025-01-09,2,,,"), [{"ok_count": 0, "error_count": 1}]
-        )
+        self.assertRecordValues(self._receive(",MINE,2025-01-09,2,,,"), [{"ok_count": 0, "error_count": 1}])
 
         sibling_clerk = self._create_clerk("clerk_sibling", sibling)
         for clerk in (sibling_clerk, self.clerk_north, self.clerk_south):
@@ -361,7 +361,9 @@ class TestFeed(DmsChannelCommon):
         with self.assertRaises(AccessError):
             self._receive("O-1,TEA,2025-01-05,1,,,", feeds=self.env["dms.feed"].with_user(self.clerk_outlet))
         with self.assertRaises(AccessError):
-            stranger = self._create_clerk("clerk_stranger", self.env["res.partner"].create({"name": "Stranger"}))
+            stranger = self._create_clerk(
+                "clerk_stranger", self.env["res.partner"].create({"name": "Stranger"})
+            )
             self.env["dms.feed"].with_user(stranger)._receive(b"x", "x.csv")
 
     def test_states_follow_from_actions(self):

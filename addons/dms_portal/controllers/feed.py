@@ -63,11 +63,7 @@ class FeedPortal(DistributorPortal):
     @http.route("/my/feeds/template/<string:kind>.<string:form>", type="http", auth="user", methods=["GET"])
     def dms_feed_template(self, kind, form, **kw):
         """An empty report with the right headers and an example row."""
-        if (
-            kind not in ("sell_through", "count")
-            or form not in ("csv", "xlsx")
-            or not self._dms_member()
-        ):
+        if kind not in ("sell_through", "count") or form not in ("csv", "xlsx") or not self._dms_member():
             return request.not_found()
         content = feed_reader.template(kind)
         mimetype = "text/csv; charset=utf-8"

@@ -233,18 +233,18 @@ class TestJourney(DmsPortalCommon):
         """
         state = self.country.state_ids.sorted("name")[:1]
         region = f"s{state.id}" if state else f"c{self.country.id}"
-        return """
-            (function () {
+        return f"""
+            (function () {{
                 const text = document.body.innerText, form = document.querySelector("#place");
-                if (text.includes("%(name)s")) return false;
+                if (text.includes("{self.west.name}")) return false;
                 if (text.includes("meant for another area")) return true;
                 if (!document.querySelector("header.good h1") || !form || form.zip.value) return false;
-                form.region.value = "%(region)s";
+                form.region.value = "{region}";
                 form.zip.value = "2000";
                 form.querySelector("button[type=submit]").click();
                 return false;
-            })()
-        """ % {"name": self.west.name, "region": region}
+            }})()
+        """
 
     def _settle_scaled(self, order):
         """The next rebate is scaled by the points."""

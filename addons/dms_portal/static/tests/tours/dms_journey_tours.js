@@ -139,8 +139,12 @@ add("dms_journey_generate", () => [
         run: "click",
     },
     {
+        trigger: ".modal button[data-field=date_to]",
+        run: "click",
+    },
+    {
         content: "up to today, so that what was invoiced just now is in it",
-        trigger: ".modal .o_field_widget[name=date_to] input",
+        trigger: ".modal input[data-field=date_to]",
         run: `edit ${luxon.DateTime.now().toFormat("MM/dd/yyyy")}`,
     },
     {
