@@ -7,6 +7,9 @@ from odoo.tools.safe_eval import safe_eval
 
 from .dms_order_check import STOPPING
 
+# Guards against channel stuffing: an override is counted against the salesperson.
+STUFFING_KINDS = ("days_cover",)
+
 
 class Verdict(NamedTuple):
     """What a condition found: whether the order meets it, one sentence, and the numbers that decided."""
@@ -71,6 +74,27 @@ class DmsOrderRule(models.Model):
         ondelete="restrict",
         help="Who may release an order that this rule holds.",
     )
+    level_ids = fields.One2many(
+        "dms.order.approval.level",
+        "rule_id",
+        string="Approval Levels",
+        copy=True,
+        help="Larger orders need the approval of further groups.",
+    )
+    responsible_id = fields.Many2one(
+        "res.users",
+        string="Responsible for Releases",
+        domain="[('share', '=', False)]",
+        help="Gets an activity for each order that waits. Empty: all members of the group get one.",
+    )
+    counts_override = fields.Boolean(
+        string="Override Counts",
+        compute="_compute_counts_override",
+        store=True,
+        readonly=False,
+        precompute=True,
+        help="A release that overrides this rule is counted against the salesperson of the order.",
+    )
     message = fields.Char(
         translate=True, help="A sentence to add to the reason: what the distributor should do."
     )
@@ -94,6 +118,11 @@ class DmsOrderRule(models.Model):
     def _compute_currency_id(self):
         for rule in self:
             rule.currency_id = (rule.company_id or self.env.company).currency_id
+
+    @api.depends("kind")
+    def _compute_counts_override(self):
+        for rule in self:
+            rule.counts_override = rule.kind in STUFFING_KINDS
 
     @api.constrains("kind", "amount_max")
     def _check_amount_max(self):
@@ -128,6 +157,22 @@ class DmsOrderRule(models.Model):
                 raise ValidationError(
                     self.env._("Rule %s holds orders: say which group may release them.", rule.name)
                 )
+
+    @api.constrains("responsible_id", "group_id")
+    def _check_responsible_id(self):
+        for rule in self.filtered("responsible_id"):
+            rule._check_responsible(rule.responsible_id, rule.group_id)
+
+    def _check_responsible(self, user, group):
+        if group and group not in user.all_group_ids:
+            raise ValidationError(
+                self.env._(
+                    "%(user)s can't be responsible for rule %(rule)s: only members of %(group)s may release its orders.",
+                    user=user.name,
+                    rule=self.name,
+                    group=group.full_name,
+                )
+            )
 
     def _get_order_domain(self):
         return safe_eval(

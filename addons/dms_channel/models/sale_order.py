@@ -1,7 +1,8 @@
 from markupsafe import Markup
 
 from odoo import api, fields, models
-from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Command
 from odoo.tools import SQL
 from odoo.tools.sql import column_exists, create_column
 
@@ -12,12 +13,17 @@ from .dms_order_check import STOPPING
 DECISION_FIELDS = {
     "dms_check_ids",
     "dms_content",
+    "dms_approval_ids",
     "dms_decided_on",
+    "dms_held_since",
+    "dms_refusal",
     "dms_release_reason",
     "dms_released_by",
     "dms_state",
+    "dms_stopped_by_ids",
 }
 CLEARED_STATES = ("approved", "released")
+APPROVAL_ACTIVITY = "dms_channel.mail_activity_type_release"
 
 
 class SaleOrder(models.Model):
@@ -66,6 +72,53 @@ class SaleOrder(models.Model):
     dms_release_reason = fields.Text(
         string="Reason of the Release", readonly=True, copy=False, groups="base.group_user"
     )
+    dms_refusal = fields.Text(
+        string="Refused Because",
+        readonly=True,
+        copy=False,
+        help="The words of the approver who refused the order.",
+    )
+    dms_stopped_by_ids = fields.Many2many(
+        "dms.order.rule",
+        string="Stopped By",
+        readonly=True,
+        copy=False,
+        groups="base.group_user",
+        help="The rules that hold or refuse the order.",
+    )
+    dms_held_since = fields.Datetime(string="Waits Since", readonly=True, copy=False)
+    dms_approval_ids = fields.One2many(
+        "dms.order.approval",
+        "order_id",
+        string="Approvals",
+        domain=[("state", "!=", "void")],
+        readonly=True,
+        copy=False,
+        groups="base.group_user",
+    )
+    dms_waiting_group_ids = fields.Many2many(
+        "res.groups",
+        string="May Be Released By",
+        compute="_compute_dms_waiting_group_ids",
+        compute_sudo=True,
+        groups="base.group_user",
+        help="Each of these groups still has to approve the order.",
+    )
+    dms_can_release = fields.Boolean(
+        compute="_compute_dms_can_release",
+        search="_search_dms_can_release",
+        groups="base.group_user",
+        help="You can give an approval that the order still waits for.",
+    )
+    dms_territory_id = fields.Many2one(
+        "dms.territory", string="Territory", related="partner_id.territory_id", groups="base.group_user"
+    )
+    dms_override_ids = fields.One2many(
+        "dms.order.override", "order_id", string="Overrides", groups="dms_channel.dms_channel_group_user"
+    )
+    dms_override_count = fields.Integer(
+        compute="_compute_dms_override_count", groups="dms_channel.dms_channel_group_user"
+    )
     dms_content = fields.Json(
         readonly=True, copy=False, help="What the decision was about: another content needs another decision."
     )
@@ -87,12 +140,42 @@ class SaleOrder(models.Model):
         for order in self:
             order.dms_is_member = order._is_dms_order()
 
-    @api.depends("dms_check_ids.message", "dms_check_ids.outcome")
+    @api.depends("dms_check_ids.message", "dms_check_ids.outcome", "dms_refusal")
     @api.depends_context("lang")
     def _compute_dms_reason(self):
         for order in self:
             failed = order.dms_check_ids.filtered(lambda check: check.outcome in STOPPING)
-            order.dms_reason = "\n".join(failed.mapped("message"))
+            refusal = [order.dms_refusal] if order.dms_refusal else []
+            order.dms_reason = "\n".join(refusal + failed.mapped("message"))
+
+    @api.depends("dms_approval_ids.state")
+    def _compute_dms_waiting_group_ids(self):
+        for order in self:
+            waiting = order.dms_approval_ids.filtered(lambda approval: approval.state == "waiting")
+            order.dms_waiting_group_ids = waiting.group_id
+
+    @api.depends("dms_approval_ids.state")
+    @api.depends_context("uid")
+    def _compute_dms_can_release(self):
+        mine = self.dms_approval_ids._filter_mine().order_id
+        for order in self:
+            order.dms_can_release = order in mine
+
+    def _search_dms_can_release(self, operator, value):
+        if operator != "in":
+            return NotImplemented
+        approvals = self.env["dms.order.approval"]
+        mine = approvals.search(approvals._get_waiting_domain())._filter_mine()
+        return [("id", "in" if True in value else "not in", mine.order_id.ids)]
+
+    @api.depends("dms_override_ids")
+    def _compute_dms_override_count(self):
+        groups = self.env["dms.order.override"]._read_group(
+            [("order_id", "in", self.ids)], ["order_id"], ["__count"]
+        )
+        counts = {order.id: count for order, count in groups}
+        for order in self:
+            order.dms_override_count = counts.get(order.id, 0)
 
     @api.constrains("state")
     def _check_dms_cleared(self):
@@ -147,9 +230,10 @@ class SaleOrder(models.Model):
     def action_dms_check(self):
         """Say what the rules think of a quotation, without confirming it."""
         self.check_access("write")
-        self.filtered(lambda order: order.state in ("draft", "sent") and order._is_dms_order())._dms_decide(
-            notify=False
-        )
+        orders = self.filtered(lambda order: order.state in ("draft", "sent") and order._is_dms_order())
+        # Whoever asks again reconsiders what an approver refused.
+        orders.filtered("dms_refusal")._dms_reset()
+        orders._dms_decide(notify=False)
         return True
 
     def action_dms_release(self):
@@ -161,6 +245,14 @@ class SaleOrder(models.Model):
             "target": "new",
             "context": {"default_order_ids": self.ids},
         }
+
+    def action_dms_refuse(self):
+        return {**self.action_dms_release(), "name": self.env._("Refuse Held Orders")}
+
+    def action_dms_overrides(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_order_override_action")
+        return {**action, "domain": [("order_id", "=", self.id)], "context": {}}
 
     def _is_dms_order(self):
         """Whether the order rules apply: the customer is a member of the channel."""
@@ -318,7 +410,10 @@ class SaleOrder(models.Model):
         :return: the orders that may be confirmed
         """
         cleared = self.filtered(lambda order: order.dms_state == "released" and order._is_dms_cleared())
-        for company, orders in (self - cleared).grouped("company_id").items():
+        denied = self.filtered(lambda order: order._is_dms_denied())
+        if notify:
+            denied._dms_notify_stopped()
+        for company, orders in (self - cleared - denied).grouped("company_id").items():
             for order in orders.filtered(lambda order: order.order_line.filtered("is_reward_line")):
                 # Rewards that no longer hold must not make the amount look smaller than it will be.
                 order._update_programs_and_rewards()
@@ -331,6 +426,8 @@ class SaleOrder(models.Model):
                     cleared |= order_sudo.with_env(self.env)
                 elif notify:
                     order_sudo._dms_notify_stopped()
+            if notify:
+                orders_sudo._dms_ask_approvers()
         return cleared
 
     def _dms_keep(self, outcomes):
@@ -338,16 +435,29 @@ class SaleOrder(models.Model):
         self._dms_supersede()
         self.env["dms.order.check"].create([vals for checks in outcomes.values() for vals in checks])
         now = fields.Datetime.now()
+        waiting = self.filtered(lambda order: order.dms_state == "held")
         for order, checks in outcomes.items():
+            state = self.env["dms.order.rule"]._conclude(checks)
+            stopping = [vals["rule_id"] for vals in checks if vals["outcome"] in STOPPING]
+            content = order._get_dms_content()
+            if order.dms_content != content:
+                order.dms_approval_ids._void()
             guard.mark(order).write(
                 {
-                    "dms_state": self.env["dms.order.rule"]._conclude(checks),
+                    "dms_state": state,
                     "dms_decided_on": now,
-                    "dms_content": order._get_dms_content(),
+                    "dms_held_since": state == "held" and (order.dms_held_since or now),
+                    "dms_stopped_by_ids": [Command.set(stopping)],
+                    "dms_content": content,
+                    "dms_refusal": False,
                     "dms_released_by": False,
                     "dms_release_reason": False,
                 }
             )
+        waiting.filtered(lambda order: order.dms_state != "held").activity_unlink([APPROVAL_ACTIVITY])
+        self.env["dms.order.approval"]._require(
+            {order: checks if order.dms_state == "held" else [] for order, checks in outcomes.items()}
+        )
 
     def _dms_supersede(self):
         self.env["dms.order.check"].search([("order_id", "in", self.ids), ("superseded", "=", False)]).write(
@@ -371,7 +481,32 @@ class SaleOrder(models.Model):
         decided_sudo = self.sudo().filtered("dms_state")
         if decided_sudo:
             decided_sudo._dms_supersede()
-            guard.mark(decided_sudo).write(dict.fromkeys(DECISION_FIELDS - {"dms_check_ids"}, False))
+            decided_sudo._dms_void_approvals()
+            forgotten = DECISION_FIELDS - {"dms_approval_ids", "dms_check_ids", "dms_stopped_by_ids"}
+            guard.mark(decided_sudo).write(
+                dict.fromkeys(forgotten, False) | {"dms_stopped_by_ids": [Command.clear()]}
+            )
+
+    def _dms_void_approvals(self):
+        """Approvals were for the order as it was (as superuser)."""
+        for order in self.filtered(lambda order: "given" in order.dms_approval_ids.mapped("state")):
+            order.message_post(
+                body=self.env._("The order was changed: the approvals given for it are void."),
+                subtype_xmlid="mail.mt_note",
+            )
+        self.dms_approval_ids._void()
+        self.invalidate_recordset(["dms_approval_ids"])
+        self.activity_unlink([APPROVAL_ACTIVITY])
+
+    def _dms_ask_approvers(self):
+        """Put the held orders on the list of whoever may release them (as superuser)."""
+        for order in self.filtered(lambda order: order.dms_state == "held"):
+            asked = order.activity_ids.filtered(
+                lambda activity: activity.activity_type_id == self.env.ref(APPROVAL_ACTIVITY)
+            ).user_id
+            waiting = order.dms_approval_ids.filtered(lambda approval: approval.state == "waiting")
+            for user in waiting._get_responsibles() - asked:
+                order.activity_schedule(APPROVAL_ACTIVITY, user_id=user.id, note=order.dms_reason)
 
     def _dms_touch(self):
         """After a change: a quotation needs a new decision, a confirmed order must still satisfy the rules."""
@@ -418,54 +553,94 @@ class SaleOrder(models.Model):
         return True
 
     def _dms_release(self, reason):
-        """Release held orders and confirm them. The rules are applied once more: what they say now counts.
+        """Approve held orders; confirm those that have all their approvals. The rules are applied once more: what they
+        say now counts.
 
         :param str reason: why the rules are overridden, kept on the order
         :raises UserError: for an order that is not held, or without a reason
-        :raises AccessError: for a user outside the group that the rule names
+        :raises AccessError: for a user from whom the order waits for no approval
         """
-        if not (reason or "").strip():
-            raise UserError(self.env._("Say why the order is released."))
+        reason = self._check_dms_decision(reason, self.env._("Say why the order is released."))
+        released = self._dms_decide(notify=False)
+        for order in self - released:
+            if order.dms_state == "refused":
+                raise UserError(
+                    self.env._(
+                        "Order %(order)s is refused and can't be released: %(reasons)s Change the order instead.",
+                        order=order.name,
+                        reasons=order.dms_reason,
+                    )
+                )
+            if order._dms_approve(reason):
+                released |= order
+        return released.action_confirm() if released else True
+
+    def _dms_approve(self, reason):
+        """Give the approvals that are up to the current user.
+
+        :return: whether that was the last one, and the order is released
+        """
+        self.ensure_one()
+        order_sudo = self.sudo()
+        given = order_sudo.dms_approval_ids._decide("given", reason)
+        waiting = order_sudo.dms_approval_ids.filtered(lambda approval: approval.state == "waiting")
+        values = {
+            "user": self.env.user.name,
+            "groups": ", ".join(given.group_id.mapped("full_name")),
+            "reason": reason,
+            "waiting": ", ".join(waiting.group_id.mapped("full_name")),
+        }
+        if waiting:
+            message = self.env._(
+                "Approved by %(user)s for %(groups)s: %(reason)s Still to approve: %(waiting)s.", **values
+            )
+        else:
+            message = self.env._("Released by %(user)s: %(reason)s", **values)
+            guard.mark(order_sudo).write(
+                {"dms_state": "released", "dms_released_by": self.env.uid, "dms_release_reason": reason}
+            )
+            order_sudo.env["dms.order.override"]._log(order_sudo, reason)
+        order_sudo.activity_feedback([APPROVAL_ACTIVITY], user_id=self.env.uid, feedback=reason)
+        asked = waiting._get_responsibles()
+        order_sudo.activity_search([APPROVAL_ACTIVITY]).filtered(lambda a: a.user_id not in asked).unlink()
+        self.message_post(body=message, subtype_xmlid="mail.mt_note")
+        return not waiting
+
+    def _dms_refuse(self, reason):
+        """Refuse held orders: they are quotations again, to be changed, and the customer reads why.
+
+        :raises UserError: for an order that is not held, or without a reason
+        :raises AccessError: for a user from whom the order waits for no approval
+        """
+        reason = self._check_dms_decision(reason, self.env._("Say why the order is refused."))
+        for order in self:
+            order_sudo = order.sudo()
+            order_sudo.dms_approval_ids._decide("denied", reason)
+            order_sudo.dms_approval_ids.filtered(lambda approval: approval.state == "waiting")._void()
+            guard.mark(order_sudo).write({"dms_state": "refused", "dms_refusal": reason})
+            order_sudo.activity_unlink([APPROVAL_ACTIVITY])
+            order.message_post(
+                body=self.env._("Order %(order)s was refused: %(reason)s", order=order.name, reason=reason),
+                partner_ids=order.partner_id.ids,
+                subtype_xmlid="mail.mt_comment",
+            )
+        return True
+
+    def _check_dms_decision(self, reason, missing):
+        """The reason, trimmed, of a decision on held orders."""
+        reason = (reason or "").strip()
+        if not reason:
+            raise UserError(missing)
         self.check_access("write")
         for order in self:
             if order.dms_state != "held" or order.state not in ("draft", "sent"):
                 raise UserError(
                     self.env._("Order %s is not held, so there is nothing to release.", order.name)
                 )
-        passed = self._dms_decide(notify=False)
-        for order in self - passed:
-            order._check_dms_release()
-            guard.mark(order.sudo()).write(
-                {
-                    "dms_state": "released",
-                    "dms_released_by": self.env.uid,
-                    "dms_release_reason": reason.strip(),
-                }
-            )
-            order.message_post(
-                body=self.env._(
-                    "Released by %(user)s: %(reason)s", user=self.env.user.name, reason=reason.strip()
-                ),
-                subtype_xmlid="mail.mt_note",
-            )
-        return self.action_confirm()
+        return reason
 
-    def _check_dms_release(self):
+    def _is_dms_denied(self):
+        """Whether an approver has refused the order as it is."""
         self.ensure_one()
-        if self.dms_state == "refused":
-            raise UserError(
-                self.env._(
-                    "Order %(order)s is refused and can't be released: %(reasons)s Change the order instead.",
-                    order=self.name,
-                    reasons=self.dms_reason,
-                )
-            )
-        groups = self.sudo().dms_check_ids.filtered(lambda check: check.outcome == "hold").rule_id.group_id
-        if missing := groups - self.env.user.all_group_ids:
-            raise AccessError(
-                self.env._(
-                    "Order %(order)s can only be released by a member of: %(groups)s.",
-                    order=self.name,
-                    groups=", ".join(missing.mapped("full_name")),
-                )
-            )
+        order_sudo = self.sudo()
+        return bool(order_sudo.dms_refusal) and order_sudo.dms_content == order_sudo._get_dms_content()

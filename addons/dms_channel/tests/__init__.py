@@ -4,6 +4,7 @@ from . import (
     test_feed,
     test_guidance_price,
     test_history,
+    test_order_approval,
     test_order_rule,
     test_portal_access,
     test_pure_credit,
