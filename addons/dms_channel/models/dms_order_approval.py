@@ -73,7 +73,12 @@ class DmsOrderApproval(models.Model):
             rule = self.env["dms.order.rule"].browse(vals["rule_id"])
             common = {"order_id": order.id, "rule_id": rule.id, "rule_name": vals["rule_name"]}
             vals_list.append(
-                {**common, "group_id": rule.group_id.id, "responsible_id": rule.responsible_id.id}
+                {
+                    **common,
+                    "group_id": rule.group_id.id,
+                    "responsible_id": rule.responsible_id.id,
+                    "amount_from": 0.0,
+                }
             )
             vals_list += [
                 {
@@ -107,7 +112,7 @@ class DmsOrderApproval(models.Model):
         taken = {(approval.order_id, approval.rule_id) for approval in given}
         mine = self.browse()
         # The other person counts within one release too: the lower level is taken first, the next one waits.
-        for approval in waiting:
+        for approval in waiting.sorted("amount_from"):
             key = (approval.order_id, approval.rule_id)
             if not (approval.other_person and key in taken):
                 mine |= approval

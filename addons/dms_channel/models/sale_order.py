@@ -113,6 +113,16 @@ class SaleOrder(models.Model):
     dms_territory_id = fields.Many2one(
         "dms.territory", string="Territory", related="partner_id.territory_id", groups="base.group_user"
     )
+    dms_split_from_id = fields.Many2one(
+        "sale.order",
+        string="Split Off From",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+        help="The part of the order that went through at once.",
+    )
+    dms_split_ids = fields.One2many("sale.order", "dms_split_from_id", string="Split Off", readonly=True)
+    dms_split_count = fields.Integer(compute="_compute_dms_split_count")
     dms_override_ids = fields.One2many(
         "dms.order.override", "order_id", string="Overrides", groups="dms_channel.dms_channel_group_user"
     )
@@ -167,6 +177,11 @@ class SaleOrder(models.Model):
         approvals = self.env["dms.order.approval"]
         mine = approvals.search(approvals._get_waiting_domain())._filter_mine()
         return [("id", "in" if True in value else "not in", mine.order_id.ids)]
+
+    @api.depends("dms_split_ids", "dms_split_from_id")
+    def _compute_dms_split_count(self):
+        for order in self:
+            order.dms_split_count = len(order.dms_split_ids | order.dms_split_from_id)
 
     @api.depends("dms_override_ids")
     def _compute_dms_override_count(self):
@@ -248,6 +263,25 @@ class SaleOrder(models.Model):
 
     def action_dms_refuse(self):
         return {**self.action_dms_release(), "name": self.env._("Refuse Held Orders")}
+
+    def action_dms_split(self):
+        """Propose how to divide a held order into what passes and what waits."""
+        self.ensure_one()
+        split = self.env["dms.order.split"].create({"order_id": self.id})
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Split Held Order"),
+            "res_model": "dms.order.split",
+            "res_id": split.id,
+            "view_mode": "form",
+            "target": "new",
+        }
+
+    def action_dms_parts(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("dms_channel.sale_order_action_channel")
+        parts = self.dms_split_ids | self.dms_split_from_id
+        return {**action, "domain": [("id", "in", parts.ids)], "context": {}}
 
     def action_dms_overrides(self):
         self.ensure_one()
@@ -412,7 +446,8 @@ class SaleOrder(models.Model):
         cleared = self.filtered(lambda order: order.dms_state == "released" and order._is_dms_cleared())
         denied = self.filtered(lambda order: order._is_dms_denied())
         if notify:
-            denied._dms_notify_stopped()
+            for order in denied:
+                order.sudo()._dms_notify_stopped()
         for company, orders in (self - cleared - denied).grouped("company_id").items():
             for order in orders.filtered(lambda order: order.order_line.filtered("is_reward_line")):
                 # Rewards that no longer hold must not make the amount look smaller than it will be.
@@ -551,6 +586,26 @@ class SaleOrder(models.Model):
             if not before or before[:2] != [product, unit] or quantity > before[2] or amount > before[3]:
                 return False
         return True
+
+    def _prepare_dms_rest_vals(self, passing):
+        """Values of the quotation for what does not go through now.
+
+        :param dict[sale.order.line, float] passing: quantity of each line that does
+        """
+        self.ensure_one()
+        rest = {line: line.product_uom_id.round(line.product_uom_qty - q) for line, q in passing.items()}
+        return {
+            "dms_split_from_id": self.id,
+            "order_line": [
+                Command.create(line.copy_data(self._prepare_dms_rest_line_vals(line, quantity))[0])
+                for line, quantity in rest.items()
+                if quantity
+            ],
+        }
+
+    @api.model
+    def _prepare_dms_rest_line_vals(self, line, quantity):
+        return {"product_uom_qty": quantity, "price_unit": line.price_unit, "discount": line.discount}
 
     def _dms_release(self, reason):
         """Approve held orders; confirm those that have all their approvals. The rules are applied once more: what they

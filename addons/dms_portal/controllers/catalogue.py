@@ -101,6 +101,19 @@ class CataloguePortal(DistributorPortal):
             return request.redirect(f"/my/orders/{order_sudo.id}")
         return request.redirect(f"/my/cart/{order_sudo.id}")
 
+    @http.route("/my/cart/<int:order_id>/split", type="http", auth="user", methods=["POST"], website=True)
+    def dms_cart_split(self, order_id, **kw):
+        """Order now what the rules let through of a held order; the rest goes on waiting."""
+        order_sudo = self._dms_find("sale.order", order_id)
+        if not order_sudo or order_sudo.partner_id.commercial_partner_id != self._dms_distributor():
+            return request.redirect("/my/orders")
+        try:
+            with request.env.cr.savepoint():
+                order_sudo._dms_split()
+        except UserError:
+            return request.redirect(f"/my/orders/{order_sudo.id}?dms_split_error=1")
+        return request.redirect(f"/my/orders/{order_sudo.id}?dms_sent=1")
+
     # What the pages show
 
     def _dms_find_cart(self, order_id):

@@ -34,6 +34,10 @@ class OrderPortal(DistributorPortal, SalePortal):
         response = super().portal_order_page(order_id, **kw)
         if getattr(response, "qcontext", None) is not None:
             response.qcontext.update(
-                {"dms_role": self._dms_member().channel_role, "dms_sent": bool(kw.get("dms_sent"))}
+                {
+                    "dms_role": self._dms_member().channel_role,
+                    "dms_sent": bool(kw.get("dms_sent")),
+                    "dms_split_error": bool(kw.get("dms_split_error")),
+                }
             )
         return response

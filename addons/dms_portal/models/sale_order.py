@@ -115,6 +115,19 @@ class SaleOrder(models.Model):
             )
         self.action_confirm()
 
+    def _dms_split(self):
+        """Order what passes the rules now; the rest waits as an order of its own.
+
+        :raises UserError: where nothing passes by itself
+        """
+        self.ensure_one()
+        if self.state != "draft" or self.dms_state != "held" or not self._dms_is_portal_order():
+            raise UserError(self.env._("Order %s is not held and can't be split.", self.name))
+        self.env["dms.order.split"].create({"order_id": self.id}).action_split()
+
+    def _prepare_dms_rest_vals(self, passing):
+        return {**super()._prepare_dms_rest_vals(passing), "dms_cart": self._dms_is_portal_order()}
+
     def _dms_take_back(self):
         """Let the distributor change an order that is held."""
         self.ensure_one()

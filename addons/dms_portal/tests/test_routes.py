@@ -226,6 +226,29 @@ class TestRoutes(DmsPortalCommon):
         self._post(f"/my/cart/{second.id}/send")
         self.assertEqual(second.state, "sale")
 
+    def test_order_now_what_passes(self):
+        self._login(self.clerk_north)
+        quantity = {"product_id": self.product_tea.id, "quantity": 20}
+        self.make_jsonrpc_request("/my/catalogue/quantity", quantity)
+        order = self.env["sale.order"].sudo()._dms_get_cart(self.distributor_north, self.company)
+        self._post(f"/my/cart/{order.id}/send")
+        self.assertEqual(order.dms_state, "held")
+        self.assertIn("What you can do", self._get(f"/my/orders/{order.id}").text)
+        self._login(self.clerk_south)
+        self._post(f"/my/cart/{order.id}/split")
+        self.assertEqual(order.state, "draft", "a sibling's order is out of reach")
+        self._login(self.clerk_north)
+        self._post(f"/my/cart/{order.id}/split")
+        rest = order.dms_split_ids
+        self.assertEqual((order.state, rest.state, rest.dms_state), ("sale", "draft", "held"))
+        self.assertEqual(sum((order | rest).order_line.mapped("product_uom_qty")), 20)
+        self.assertTrue(rest.dms_cart)
+        self.assertIn(rest.name, self._get(f"/my/orders/{order.id}").text)
+        self._post(f"/my/cart/{rest.id}/split")
+        self.assertIn("No part of this order", self._get(f"/my/orders/{rest.id}?dms_split_error=1").text)
+        rest.with_user(self.user_manager)._dms_refuse("Sell what you have first")
+        self.assertIn("Sell what you have first", self._get(f"/my/orders/{rest.id}").text)
+
     def test_upload_mend_map_release(self):
         self._login(self.clerk_south)
         content = f"product_code,date,quantity\nTEA,{Date.today()},4\nTEA2,{Date.today()},x\n".encode()
