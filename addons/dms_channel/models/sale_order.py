@@ -83,7 +83,7 @@ class SaleOrder(models.Model):
         string="Stopped By",
         readonly=True,
         copy=False,
-        groups="base.group_user",
+        groups="sales_team.group_sale_salesman",
         help="The rules that hold or refuse the order.",
     )
     dms_held_since = fields.Datetime(string="Waits Since", readonly=True, copy=False)
@@ -94,20 +94,21 @@ class SaleOrder(models.Model):
         domain=[("state", "!=", "void")],
         readonly=True,
         copy=False,
-        groups="base.group_user",
+        groups="sales_team.group_sale_salesman",
     )
     dms_waiting_group_ids = fields.Many2many(
         "res.groups",
         string="May Be Released By",
         compute="_compute_dms_waiting_group_ids",
         compute_sudo=True,
-        groups="base.group_user",
+        groups="sales_team.group_sale_salesman",
         help="Each of these groups still has to approve the order.",
     )
     dms_can_release = fields.Boolean(
         compute="_compute_dms_can_release",
         search="_search_dms_can_release",
-        groups="base.group_user",
+        compute_sudo=True,
+        groups="sales_team.group_sale_salesman",
         help="You can give an approval that the order still waits for.",
     )
     dms_territory_id = fields.Many2one(

@@ -10,20 +10,11 @@ class TestApprovalTours(DmsChannelCommon, HttpCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        # Debian's Odoo comes without this library of video effects, and a browser test fails on the line that says so.
-        cls.env["ir.asset"].sudo().create(
-            {
-                "name": "No video effects",
-                "bundle": "web.assets_backend",
-                "directive": "remove",
-                "path": "mail/static/lib/selfie_segmentation/selfie_segmentation.js",
-            }
-        )
         cls.warehouse = cls.env["stock.warehouse"].search([("company_id", "=", cls.company.id)], limit=1)
         cls.storeman = new_test_user(
             cls.env,
             "approval_storeman",
-            groups="base.group_user,stock.group_stock_user",
+            groups="base.group_user,stock.group_stock_user,dms_channel.dms_channel_group_user",
             company_id=cls.company.id,
             company_ids=cls.company.ids,
         )

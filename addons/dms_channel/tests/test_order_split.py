@@ -15,7 +15,19 @@ class TestOrderSplit(DmsChannelCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.juice = cls.product_tea.copy({"name": "Juice", "default_code": "JUICE", "list_price": 20.0})
+        cls.juice = cls.env["product.product"].create(
+            {
+                "name": "Juice",
+                "default_code": "JUICE",
+                "type": "consu",
+                "is_storable": True,
+                "uom_id": cls.uom_unit.id,
+                "uom_ids": [Command.link(cls.uom_case.id)],
+                "list_price": 20.0,
+                "categ_id": cls.categ_drinks.id,
+                "taxes_id": [Command.clear()],
+            }
+        )
 
     def _held(self, lines, **values):
         order = self._create_order(self.distributor_north, lines, **values)
@@ -62,7 +74,7 @@ class TestOrderSplit(DmsChannelCommon):
                 Command.create(
                     {
                         "territory_id": self.territory_north.id,
-                        "category_ids": [Command.set(self.categ_drinks.ids)],
+                        "categ_ids": [Command.set(self.categ_drinks.ids)],
                     }
                 )
             ],

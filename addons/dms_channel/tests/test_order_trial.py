@@ -86,7 +86,9 @@ class TestOrderTrial(DmsChannelCommon):
         self.assertEqual(len(trial.line_ids), 2)
         self.assertAlmostEqual(trial.progress, 200 / 3)
         with self.enter_registry_test_mode():
-            self.env["dms.order.rule.trial"]._cron_run()
+            self.env.ref("dms_channel.ir_cron_order_rule_trial").with_user(
+                self.env.ref("base.user_root")
+            ).method_direct_trigger()
         self.assertEqual(trial.state, "done")
         self.assertEqual(trial.line_ids.order_id, self.orders)
         trial.action_run()

@@ -68,7 +68,7 @@ tours.add("dms_approval_allocate", {
             run: "click",
         },
         {
-            trigger: ".o_field_widget[name=chosen_line_ids] .o_group_header:contains(Tea)",
+            trigger: ".o_field_widget[name=chosen_line_ids] .o_data_row:contains(Tea)",
         },
         {
             trigger: "button[name=action_reserve]:enabled",
