@@ -47,7 +47,9 @@ def held(world):
     orders.action_confirm()
     first, _waiting, parts, refused = orders
     if first.dms_state == "held":
-        first.with_user(manager)._dms_release("Stock for the new warehouse in Suzhou; agreed with the director.")
+        first.with_user(manager)._dms_release(
+            "Stock for the new warehouse in Suzhou; agreed with the director."
+        )
     if parts.dms_state == "held":
         env["dms.order.split"].create({"order_id": parts.id}).action_split()
         parts.dms_split_ids.with_user(manager)._dms_release("The rest is paid in advance, receipt seen.")
