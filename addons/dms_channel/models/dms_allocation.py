@@ -268,7 +268,7 @@ class DmsAllocation(models.Model):
     def _prepare_lines(self, demand):
         members = demand.moves.sale_line_id.order_id.partner_id.commercial_partner_id
         points = members._get_credit_points(company=self.company_id)
-        packs = {product: product._get_dms_pack_size() for product in demand.moves.product_id}
+        packs = {product: (product._get_dms_case_size() or 1.0) for product in demand.moves.product_id}
         rows = [self._prepare_line(move, points) for move in demand.moves]
         lines = []
         for policy, _label in POLICIES:

@@ -8,7 +8,7 @@ from odoo.tools.safe_eval import safe_eval
 from .dms_order_check import STOPPING
 
 # Guards against channel stuffing: an override is counted against the salesperson.
-STUFFING_KINDS = ("days_cover",)
+STUFFING_KINDS = ("cover",)
 
 
 class Verdict(NamedTuple):

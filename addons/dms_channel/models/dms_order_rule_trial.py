@@ -5,16 +5,8 @@ from odoo.tools import date_utils
 
 from .dms_order_check import STOPPING
 
-# Kinds whose facts are those of the order's own day; all others look at the books as they are today.
-DATED_KINDS = (
-    "agreement",
-    "amount_max",
-    "amount_min",
-    "domain",
-    "quantity_case",
-    "quantity_max",
-    "quantity_min",
-)
+# Kinds that look at the books as they are today; all others judge an order by the facts of its own day.
+UNDATED_KINDS = ("credit_limit", "overdue")
 BATCH = 200
 
 
@@ -90,7 +82,7 @@ class DmsOrderRuleTrial(models.Model):
     @api.depends_context("lang")
     def _compute_note(self):
         for trial in self:
-            rules = trial.rule_ids.filtered(lambda rule: rule.kind not in DATED_KINDS)
+            rules = trial.rule_ids.filtered(lambda rule: rule.kind in UNDATED_KINDS)
             trial.note = (
                 self.env._(
                     "These rules judge the past orders by the books of today, not of the day of the order:"

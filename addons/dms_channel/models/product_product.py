@@ -5,16 +5,15 @@ class ProductProduct(models.Model):
     _inherit = "product.product"
 
     def _get_dms_case(self):
-        """The smallest unit of the product that holds several of its own; empty where it is sold loose."""
+        """The smallest unit that holds several of the product's own; an empty unit where it is not sold in cases."""
         self.ensure_one()
         unit = self.uom_id
         cases = self.uom_ids.filtered(
-            lambda uom: uom._has_common_reference(unit) and uom.factor > unit.factor
+            lambda uom: uom.factor > unit.factor and uom._has_common_reference(unit)
         )
-        return min(cases, key=lambda uom: uom.factor, default=cases)
+        return min(cases, key=lambda uom: uom.factor, default=unit.browse())
 
-    def _get_dms_pack_size(self):
-        """Quantity of a case, in the product's unit; 1.0 where it is sold loose."""
-        self.ensure_one()
+    def _get_dms_case_size(self):
+        """How many of the product's unit a case holds; 0.0 where it is not sold in cases."""
         case = self._get_dms_case()
-        return case._compute_quantity(1.0, self.uom_id, round=False) if case else 1.0
+        return case.factor / self.uom_id.factor if case else 0.0

@@ -229,6 +229,6 @@ class Search:
         """A case, in the line's own unit; one unit where a case is no whole number of them."""
         product = line.product_id
         size = product.uom_id._compute_quantity(
-            product._get_dms_pack_size(), line.product_uom_id, round=False
+            product._get_dms_case_size() or 1.0, line.product_uom_id, round=False
         )
         return size if size >= 1 and round(size, 6) == round(size) else 1.0
