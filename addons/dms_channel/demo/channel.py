@@ -1,6 +1,6 @@
 """The demo data of this addon, part by part."""
 
-from . import approval, feeds, masters, money, trade
+from . import feeds, masters, money, trade
 from .world import World
 
 
@@ -26,5 +26,4 @@ def load(env):
         feeds.feeds,
         feeds.count,
         trade.pending,
-        approval.approvals,
     )
