@@ -37,6 +37,7 @@
         "data/dms_order_rule_trial_data.xml",
         "data/mail_activity_type_data.xml",
         "data/dms_settlement_data.xml",
+        "data/mail_template_data.xml",
         "views/account_move_views.xml",
         "views/dms_channel_menus.xml",
         "views/dms_channel_move_views.xml",
@@ -65,10 +66,25 @@
         "views/dms_territory_views.xml",
         "views/loyalty_program_views.xml",
         "views/res_partner_grade_views.xml",
+        "views/res_config_settings_views.xml",
         "views/res_partner_views.xml",
         "views/sale_order_views.xml",
         "views/stock_picking_views.xml",
     ],
+    "assets": {
+        "web.assets_backend": [
+            "dms_channel/static/src/boundary/*",
+        ],
+        "dms_channel.assets_leaflet": [
+            "dms_channel/static/lib/leaflet/leaflet.css",
+            "dms_channel/static/lib/leaflet-geoman/leaflet-geoman.css",
+            "dms_channel/static/lib/leaflet/leaflet.js",
+            "dms_channel/static/lib/leaflet-geoman/leaflet-geoman.js",
+        ],
+        "web.assets_tests": [
+            "dms_channel/static/tests/tours/**/*",
+        ],
+    },
     "demo": ["demo/dms_channel_demo.xml"],
     "assets": {"web.assets_tests": ["dms_channel/static/tests/tours/**/*"]},
     "application": True,

@@ -1,1 +1,1 @@
-from . import settlement
+from . import agreement, settlement

@@ -9,6 +9,7 @@ from odoo.tools import SQL, format_date
 from odoo.tools.image import ImageProcess
 
 from ..tools import guard
+from .dms_agreement_document import COMPARED_FIELDS
 
 # What the two parties agreed upon: fixed once the distributor has signed.
 TERM_FIELDS = {
@@ -17,6 +18,7 @@ TERM_FIELDS = {
     "currency_id",
     "date_end",
     "date_start",
+    "deposit_amount",
     "grade_id",
     "line_ids",
     "name",
@@ -28,7 +30,16 @@ TERM_FIELDS = {
 }
 FIXED_STATES = ("signed", "active", "expired", "terminated")
 # Written by the agreement's own actions only.
-STATE_FIELDS = {"activated_on", "signature", "signed_by", "signed_on", "state"}
+STATE_FIELDS = {
+    "activated_on",
+    "document_id",
+    "signature",
+    "signed_by",
+    "signed_from",
+    "signed_on",
+    "signed_until",
+    "state",
+}
 
 
 class DmsAgreement(models.Model):
@@ -40,7 +51,7 @@ class DmsAgreement(models.Model):
 
     _name = "dms.agreement"
     _description = "Distribution Agreement"
-    _inherit = ["mail.thread", "mail.activity.mixin", "portal.mixin"]
+    _inherit = ["mail.thread", "mail.activity.mixin", "portal.mixin", "dms.agreement.document"]
     _order = "date_start desc, name desc, version desc, id desc"
     _check_company_auto = True
 
@@ -119,6 +130,26 @@ class DmsAgreement(models.Model):
         tracking=True, help="Highest credit exposure that orders may reach. 0: no limit."
     )
     payment_term_id = fields.Many2one("account.payment.term", string="Payment Terms", check_company=True)
+    deposit_amount = fields.Monetary(
+        string="Deposit", tracking=True, help="Security that the distributor leaves with the company."
+    )
+    deposit_payment_ids = fields.Many2many(
+        "account.payment",
+        string="Deposit Payments",
+        copy=False,
+        check_company=True,
+        domain="[('partner_id', 'child_of', partner_id), ('company_id', '=', company_id), ('payment_type', '=', 'inbound')]",
+        help="The payments by which the deposit was received.",
+    )
+    deposit_open = fields.Monetary(
+        string="Deposit to Receive", compute="_compute_deposit_open", compute_sudo=True
+    )
+    period_target = fields.Monetary(string="Target", compute="_compute_figures")
+    period_sales = fields.Monetary(string="Attained", compute="_compute_figures")
+    period_expected = fields.Monetary(string="Run Rate", compute="_compute_figures")
+    period_rate = fields.Float(string="Attained (%)", compute="_compute_figures")
+    period_from = fields.Date(compute="_compute_period")
+    period_to = fields.Date(compute="_compute_period")
     grade_id = fields.Many2one(
         "res.partner.grade",
         tracking=True,
@@ -126,10 +157,23 @@ class DmsAgreement(models.Model):
     )
     signed_by = fields.Char(readonly=True, copy=False, tracking=True)
     signed_on = fields.Datetime(readonly=True, copy=False)
+    signed_from = fields.Char(
+        string="Signed From", readonly=True, copy=False, help="Network address (IP) of the signatory."
+    )
+    signed_until = fields.Date(
+        readonly=True, copy=False, help="Last day as it was signed, before a new version cut it short."
+    )
     signature = fields.Image(readonly=True, copy=False, attachment=True, max_width=1024, max_height=1024)
     activated_on = fields.Datetime(
         readonly=True, copy=False, help="When it was put in force; empty if it never was."
     )
+    document_id = fields.Many2one(
+        "ir.attachment", string="Signed Document", readonly=True, copy=False, ondelete="set null"
+    )
+    reminded_days = fields.Integer(
+        readonly=True, copy=False, help="The last reminder of its end that was sent, in days before."
+    )
+    difference_html = fields.Html(string="Changes", compute="_compute_difference_html")
     note = fields.Html(string="Terms and Conditions")
 
     _name_version_company_uniq = models.Constraint(
@@ -141,6 +185,9 @@ class DmsAgreement(models.Model):
     )
     _credit_limit_positive = models.Constraint(
         "CHECK(credit_limit >= 0)", "The credit limit can't be negative. Enter 0 for no limit."
+    )
+    _deposit_amount_positive = models.Constraint(
+        "CHECK(deposit_amount >= 0)", "The deposit can't be negative. Enter 0 for no deposit."
     )
 
     @api.depends("company_id")
@@ -162,6 +209,42 @@ class DmsAgreement(models.Model):
         }
         for agreement in self:
             agreement.version_count = counts.get((agreement.name, agreement.company_id.id), 0)
+
+    @api.depends("deposit_amount", "deposit_payment_ids.amount", "deposit_payment_ids.state")
+    def _compute_deposit_open(self):
+        for agreement in self:
+            received = sum(
+                payment.currency_id._convert(
+                    payment.amount, agreement.currency_id, agreement.company_id, payment.date
+                )
+                for payment in agreement.deposit_payment_ids
+                if payment.state in ("in_process", "paid")
+            )
+            agreement.deposit_open = max(agreement.deposit_amount - received, 0.0)
+
+    @api.depends("date_start", "date_end")
+    def _compute_period(self):
+        today = fields.Date.context_today(self)
+        for agreement in self:
+            period = agreement._get_period(today)
+            agreement.period_from, agreement.period_to = period[:2] if period else (False, False)
+
+    @api.depends("line_ids.period_sales", "line_ids.period_target")
+    def _compute_figures(self):
+        for agreement in self:
+            lines = agreement.line_ids
+            for name in ("period_target", "period_sales", "period_expected"):
+                agreement[name] = sum(lines.mapped(name))
+            # Sales of lines without a target do not make up for those with one.
+            aimed = sum(lines.filtered("period_target").mapped("period_sales"))
+            agreement.period_rate = aimed / agreement.period_target if agreement.period_target else 0.0
+
+    @api.depends("previous_id", *COMPARED_FIELDS, "line_ids.display_name", "line_ids.exclusive", "line_ids.target_amount")
+    def _compute_difference_html(self):
+        for agreement in self:
+            agreement.difference_html = agreement.previous_id and self.env["ir.qweb"]._render(
+                "dms_channel.dms_agreement_differences", {"differences": agreement._get_differences()}
+            )
 
     @api.depends("name", "version")
     def _compute_display_name(self):
@@ -250,6 +333,7 @@ class DmsAgreement(models.Model):
         rival_lines = (
             self.env["dms.agreement.line"]
             .sudo()
+            .with_context(active_test=False)
             .search(
                 [
                     ("exclusive", "=", True),
@@ -282,6 +366,20 @@ class DmsAgreement(models.Model):
                         ).complete_name,
                     )
                 )
+
+    @api.model
+    def _check_exclusive_lines(self, domain):
+        """Check active agreements again after what their exclusive lines point to has changed.
+
+        :param domain: of the lines concerned
+        """
+        lines_sudo = (
+            self.env["dms.agreement.line"]
+            .sudo()
+            .with_context(active_test=False)
+            .search([("exclusive", "=", True), ("agreement_id.state", "=", "active"), *domain])
+        )
+        lines_sudo.agreement_id._check_overlap()
 
     def _format_dates(self):
         self.ensure_one()
@@ -345,17 +443,7 @@ class DmsAgreement(models.Model):
                 )
             agreement._portal_ensure_token()
             guard.mark(agreement).state = "sent"
-            agreement.message_post(
-                body=self.env._(
-                    "The agreement %(agreement)s (%(dates)s) is ready. Please read and sign it in your portal.",
-                    agreement=agreement.display_name,
-                    dates=agreement._format_dates(),
-                ),
-                subject=self.env._("%(company)s: agreement to sign", company=agreement.company_id.name),
-                message_type="comment",
-                subtype_xmlid="mail.mt_comment",
-                partner_ids=agreement._get_signatories().ids,
-            )
+            agreement._send_mail("dms_channel.mail_template_dms_agreement_send", attach=True)
         return True
 
     def action_draft(self):
@@ -383,15 +471,19 @@ class DmsAgreement(models.Model):
         return True
 
     def action_terminate(self):
+        """End agreements today. One that has not begun yet never applies: the version before goes on as it was signed."""
+        today = fields.Date.context_today(self)
         for agreement in self:
             agreement._check_state("sent", "signed", "active")
-            today = fields.Date.context_today(agreement)
             if agreement.state == "active" and agreement.date_start <= today:
                 guard.mark(agreement).write(
                     {"state": "terminated", "date_end": min(agreement.date_end or today, today)}
                 )
-            else:
-                guard.mark(agreement).write({"state": "terminated", "activated_on": False})
+                continue
+            was_active = agreement.state == "active"
+            guard.mark(agreement).write({"state": "terminated", "activated_on": False})
+            if was_active and agreement.previous_id.state == "active":
+                guard.mark(agreement.previous_id).date_end = agreement.previous_id.signed_until
         return True
 
     def action_new_version(self):
@@ -418,6 +510,10 @@ class DmsAgreement(models.Model):
     def action_preview(self):
         self.ensure_one()
         return {"type": "ir.actions.act_url", "target": "self", "url": self.get_portal_url()}
+
+    def action_print(self):
+        self.ensure_one()
+        return {"type": "ir.actions.act_url", "url": f"/dms/agreement/{self.id}/pdf", "target": "new"}
 
     def _check_state(self, *states):
         self.ensure_one()
@@ -481,11 +577,13 @@ class DmsAgreement(models.Model):
         people_sudo = self.partner_id.sudo().child_ids.filtered(lambda p: p.user_ids.filtered("share"))
         return self.partner_id | people_sudo.sudo(False)
 
-    def _sign(self, name, signature):
-        """Record the distributor's signature (called from the portal after it has checked the access).
+    def _sign(self, name, signature, address=None):
+        """Record the distributor's signature (called from the portal after it has checked the access), and keep the
+        signed agreement as a PDF.
 
         :param str name: who signs
         :param signature: picture, base64
+        :param str address: network address that the signature came from
         :raises UserError: when the agreement does not wait for a signature, or name or picture is missing
         """
         self.ensure_one()
@@ -503,10 +601,12 @@ class DmsAgreement(models.Model):
                 "state": "signed",
                 "signed_by": name.strip(),
                 "signed_on": fields.Datetime.now(),
+                "signed_from": address,
+                "signed_until": self.date_end,
                 "signature": signature,
             }
         )
-        self.message_post(body=self.env._("Signed by %s", self.signed_by), subtype_xmlid="mail.mt_comment")
+        self._keep_document()
         if self.user_id:
             self.activity_schedule(
                 "mail.mail_activity_data_todo",
@@ -559,6 +659,30 @@ class DmsAgreement(models.Model):
     def _get_territories(self):
         """Territories of the lines, each with all that lies inside it."""
         return self.env["dms.territory"].search([("id", "child_of", self.line_ids.territory_id.ids)])
+
+    def _get_line_of(self, product, territory):
+        """The line that a sale of ``product`` into ``territory`` counts for; the first one that covers the product where
+        the territory decides nothing."""
+        self.ensure_one()
+        lines = self.line_ids.filtered(lambda line: line._covers(product))
+        holding = lines.filtered(lambda line: line.territory_id._contains(territory))
+        return holding.sorted(lambda line: -len(line.territory_id.parent_path or ""))[:1] or lines[:1]
+
+    def _get_period(self, date):
+        """The part of the fiscal year around ``date`` in which the agreement is in force.
+
+        :return: first and last day, first day of the month, and ``date``, all cut to the agreement's days; None without
+            a first day
+        """
+        self.ensure_one()
+        if not self.date_start:
+            return None
+        day = max(date, self.date_start)
+        if self.date_end:
+            day = max(min(day, self.date_end), self.date_start)
+        year = (self.company_id or self.env.company).compute_fiscalyear_dates(day)
+        last = min(year["date_to"], self.date_end) if self.date_end else year["date_to"]
+        return max(year["date_from"], self.date_start), last, max(day.replace(day=1), self.date_start), day
 
     @api.model
     def _cron_update_states(self):

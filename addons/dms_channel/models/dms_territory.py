@@ -3,7 +3,7 @@ from odoo.exceptions import ValidationError
 from odoo.fields import Domain
 
 from ..tools.address import AddressIndex, Area, split_prefixes
-from ..tools.geometry import BoundaryError, PointIndex, parse_boundary
+from ..tools.geometry import BoundaryError, PointIndex, outline, parse_boundary
 
 # The fields that decide what a territory holds; a change of one empties the look-up indexes.
 MATCH_FIELDS = {
@@ -94,13 +94,25 @@ class DmsTerritory(models.Model):
             territory.partner_count = counts.get(territory.id, 0)
 
     @api.constrains("parent_id")
-    def _check_parent(self):
-        for territory in self:
-            if territory._has_cycle():
+    def _check_exclusive(self):
+        """What one distributor sells exclusively may not come to lie inside another's exclusive territory."""
+        self.env["dms.agreement"]._check_exclusive_lines([("territory_id", "child_of", self.ids)])
+
+    @api.constrains("company_id")
+    def _check_company_of_users(self):
+        for territory in self.filtered("company_id"):
+            strangers = ["&", ("company_id", "!=", False), ("company_id", "!=", territory.company_id.id)]
+            lines_sudo = self.env["dms.agreement.line"].sudo()
+            line_sudo = lines_sudo.search([("territory_id", "=", territory.id), *strangers], limit=1)
+            child = territory.child_ids.filtered(lambda child: child.company_id != territory.company_id)[:1]
+            if line_sudo or child:
                 raise ValidationError(
                     self.env._(
-                        "Territory %(name)s can't be part of itself or of a territory inside it. Choose another parent.",
-                        name=territory.name,
+                        "Territory %(name)s can't belong to %(company)s alone: %(user)s of another company uses it."
+                        " Leave its company empty.",
+                        name=territory.complete_name,
+                        company=territory.company_id.name,
+                        user=line_sudo.agreement_id.display_name or child.complete_name,
                     )
                 )
 
@@ -149,6 +161,8 @@ class DmsTerritory(models.Model):
         return territories
 
     def write(self, vals):
+        if vals.get("parent_id"):
+            self._check_parent(self.browse(vals["parent_id"]))
         result = super().write(vals)
         if MATCH_FIELDS & vals.keys():
             self._territory_changed()
@@ -159,6 +173,19 @@ class DmsTerritory(models.Model):
         self._territory_changed()
         return result
 
+    def _check_parent(self, parent):
+        """Refuse a circle in words, before the ORM finds it."""
+        for territory in self:
+            if territory._contains(parent.sudo()):
+                raise ValidationError(
+                    self.env._(
+                        "Territory %(name)s can't be part of %(parent)s, which is itself or lies inside it. Choose"
+                        " another parent.",
+                        name=territory.complete_name,
+                        parent=parent.sudo().complete_name,
+                    )
+                )
+
     def action_view_partners(self):
         self.ensure_one()
         return {
@@ -168,15 +195,10 @@ class DmsTerritory(models.Model):
         }
 
     def _territory_changed(self):
-        """Forget the look-up indexes, and try again for the members that no territory held so far.
-
-        A territory that someone set on a partner by hand stays.
-        """
+        """Forget the look-up indexes, and place the members anew; a territory that was set by hand stays."""
         self.env.flush_all()
         self.env.registry.clear_cache()
-        Partner = self.env["res.partner"].sudo()
-        lost = Partner.search([("channel_role", "!=", False), ("territory_id", "=", False)])
-        self.env.add_to_compute(Partner._fields["territory_id"], lost)
+        self.env["res.partner"].sudo()._place_members()
 
     def _contains(self, other):
         """Whether ``other`` (a territory) is this territory or lies inside it."""
@@ -191,14 +213,15 @@ class DmsTerritory(models.Model):
         :return: territories (empty ones where none holds the address) aligned with ``addresses``
         :rtype: list
         """
-        index = self._get_address_index()
-        return [
-            self.browse(
-                index.match(address.get("country_id") or 0, address.get("state_id") or 0, address.get("zip"))
-                or ()
-            )
-            for address in addresses
-        ]
+        match = self._get_address_index().match
+        found = {}
+        answers = []
+        for address in addresses:
+            place = address.get("country_id") or 0, address.get("state_id") or 0, address.get("zip")
+            if place not in found:
+                found[place] = match(*place)
+            answers.append(found[place])
+        return self._browse_each(answers)
 
     @api.model
     def _match_points(self, points):
@@ -208,16 +231,44 @@ class DmsTerritory(models.Model):
         :return: territories (empty ones where none holds the point) aligned with ``points``
         :rtype: list
         """
-        return [self.browse(key or ()) for key in self._get_point_index().match(points).tolist()]
+        return self._browse_each(self._get_point_index().match(points).tolist())
+
+    @api.model
+    def _browse_each(self, ids):
+        """A territory for each of ``ids`` (0: the empty one), which repeat: each record is made once."""
+        records = {id_: self.browse(id_ or ()) for id_ in set(ids)}
+        return [records[id_] for id_ in ids]
 
     @api.model
     def _get_match_domain(self):
         return Domain("company_id", "in", [False, self.env.company.id])
 
     @api.model
+    def get_backdrop(self, parent_id, own_id=False):
+        """The boundaries around a territory that is being drawn, simplified to what a screen can show.
+
+        :return: ``[{"kind": "parent" | "sibling" | "child", "name": str, "geometry": GeoJSON geometry}]``
+        """
+        family = Domain("id", "=", parent_id) | Domain("parent_id", "=", parent_id)
+        if own_id:
+            family |= Domain("parent_id", "=", own_id)
+        territories = self.search(family & Domain("boundary", "!=", False) & Domain("id", "!=", own_id))
+        kinds = {parent_id: "parent"} if parent_id else {}
+        return [
+            {
+                "kind": kinds.get(territory.id)
+                or ("child" if own_id and territory.parent_id.id == own_id else "sibling"),
+                "name": territory.name,
+                "geometry": outline(territory.boundary),
+            }
+            for territory in territories
+        ]
+
+    @api.model
     def _get_ranked(self):
         """All territories of the company, the one that wins first (deepest, then sequence)."""
-        territories = self.sudo().search(self._get_match_domain())
+        # The answer is cached for all: the caller's wish to see archived records must not come in.
+        territories = self.sudo().with_context(active_test=True).search(self._get_match_domain())
         return territories.sorted(lambda t: (-(t.parent_path or "").count("/"), t.sequence, t.id))
 
     @tools.ormcache("self.env.company.id")

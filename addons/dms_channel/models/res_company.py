@@ -1,4 +1,5 @@
-from odoo import fields, models
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
 
 
 class ResCompany(models.Model):
@@ -13,6 +14,34 @@ class ResCompany(models.Model):
     dms_rebate_accrual_account_id = fields.Many2one(
         "account.account", "Accrued Rebates Account", check_company=True
     )
+
+    dms_agreement_reminder_days = fields.Char(
+        "Agreement Reminders",
+        default="90, 30, 7",
+        help="So many days before an agreement ends, the responsible and the distributor are reminded. Empty: never.",
+    )
+
+    @api.constrains("dms_agreement_reminder_days")
+    def _check_dms_agreement_reminder_days(self):
+        for company in self:
+            company._get_dms_reminder_days()
+
+    def _get_dms_reminder_days(self):
+        """The reminders before an agreement's end, in days.
+
+        :raises ValidationError: when one is no number of days
+        """
+        self.ensure_one()
+        texts = (self.dms_agreement_reminder_days or "").replace("，", ",").replace("、", ",").split(",")
+        days = [text.strip() for text in texts if text.strip()]
+        for text in days:
+            if not text.isdecimal() or not 1 <= int(text) <= 999:
+                raise ValidationError(
+                    self.env._(
+                        "“%s” is no number of days from 1 to 999. Separate the reminders by commas: 90, 30, 7.", text
+                    )
+                )
+        return [int(text) for text in days]
 
     def _dms_prepare_rebate_accounts(self):
         """Give the company a journal and two accounts for rebates where it has none; existing ones stay.

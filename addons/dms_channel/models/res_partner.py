@@ -1,5 +1,8 @@
+from datetime import timedelta
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
+from odoo.tools import SQL
 from odoo.tools.sql import column_exists, create_column
 
 
@@ -19,7 +22,14 @@ class ResPartner(models.Model):
         readonly=False,
         index="btree_not_null",
         tracking=True,
-        help="Found from the address; correct it here where the address does not tell.",
+        help="Found from the address. Correct it where the address does not tell; empty it to follow the address again.",
+    )
+    territory_is_manual = fields.Boolean(
+        string="Territory Set by Hand",
+        compute="_compute_territory_id",
+        store=True,
+        readonly=False,
+        help="It stays when territories change, until the address itself changes.",
     )
     upstream_id = fields.Many2one(
         "res.partner",
@@ -81,10 +91,47 @@ class ResPartner(models.Model):
         help="What has accrued and is not settled yet, in the company's currency.",
     )
 
+    dms_stock_value = fields.Monetary(
+        string="Channel Stock",
+        currency_field="dms_currency_id",
+        compute="_compute_dms_stock",
+        groups="dms_channel.dms_channel_group_user",
+        help="What the distributor has of our goods, at its last purchase prices.",
+    )
+    dms_stock_cover = fields.Integer(
+        string="Days of Cover",
+        compute="_compute_dms_stock",
+        groups="dms_channel.dms_channel_group_user",
+        help="How long the channel stock lasts at the pace of the last four weeks' sell-through, in days; 0 without any.",
+    )
+    dms_period_target = fields.Monetary(
+        string="Target of the Year",
+        currency_field="dms_agreement_currency_id",
+        compute="_compute_dms_attainment",
+        groups="dms_channel.dms_channel_group_user",
+    )
+    dms_period_sales = fields.Monetary(
+        string="Purchases of the Year",
+        currency_field="dms_agreement_currency_id",
+        compute="_compute_dms_attainment",
+        groups="dms_channel.dms_channel_group_user",
+    )
+    dms_period_rate = fields.Float(
+        string="Target Attained",
+        compute="_compute_dms_attainment",
+        groups="dms_channel.dms_channel_group_user",
+        help="Invoiced in the year so far, as a share of the active agreement's target.",
+    )
+    dms_agreement_currency_id = fields.Many2one(
+        "res.currency", compute="_compute_dms_attainment", groups="dms_channel.dms_channel_group_user"
+    )
+
     def _auto_init(self):
         # Nobody has a role yet when the module is installed: spare the computation for every contact.
         if not column_exists(self.env.cr, "res_partner", "territory_id"):
             create_column(self.env.cr, "res_partner", "territory_id", "int4")
+        if not column_exists(self.env.cr, "res_partner", "territory_is_manual"):
+            create_column(self.env.cr, "res_partner", "territory_is_manual", "bool")
         return super()._auto_init()
 
     @api.depends("channel_role", "country_id", "state_id", "zip")
@@ -92,23 +139,33 @@ class ResPartner(models.Model):
         members = self.filtered("channel_role")
         for partner in self - members:
             partner.territory_id = partner.territory_id
-        for company, partners in members.grouped("company_id").items():
-            territories = (
-                self.env["dms.territory"]
-                .with_company(company or self.env.company)
-                ._match_addresses(
-                    [
-                        {
-                            "country_id": partner.country_id.id,
-                            "state_id": partner.state_id.id,
-                            "zip": partner.zip,
-                        }
-                        for partner in partners
-                    ]
-                )
-            )
-            for partner, territory in zip(partners, territories, strict=True):
-                partner.territory_id = territory
+            partner.territory_is_manual = partner.territory_is_manual
+        for partner, territory in members._match_territories():
+            partner.territory_id = territory
+            partner.territory_is_manual = False
+
+    def _match_territories(self):
+        """Pairs of partner and the territory of its address, in its own company."""
+        for company, partners in self.grouped("company_id").items():
+            Territory = self.env["dms.territory"].with_company(company or self.env.company)
+            addresses = [
+                {"country_id": partner.country_id.id, "state_id": partner.state_id.id, "zip": partner.zip}
+                for partner in partners
+            ]
+            yield from zip(partners, Territory._match_addresses(addresses), strict=True)
+
+    @api.model
+    def _place_members(self):
+        """Give each member the territory that its address has now; one that was set by hand stays."""
+        members = self.with_context(active_test=False).search(
+            [("channel_role", "!=", False), "|", ("territory_is_manual", "=", False), ("territory_id", "=", False)]
+        )
+        moved = [
+            partner.id
+            for partner, territory in members._match_territories()
+            if partner.territory_id != territory
+        ]
+        self.env.add_to_compute(self._fields["territory_id"], self.browse(moved))
 
     @api.depends("downstream_ids")
     def _compute_downstream_count(self):
@@ -189,6 +246,64 @@ class ResPartner(models.Model):
         for partner in self:
             partner.dms_rebate_open = amounts.get(partner._origin, 0.0)
 
+    @api.depends_context("company")
+    def _compute_dms_stock(self):
+        values = {
+            partner.id: value
+            for partner, value in self.env["dms.channel.position"]
+            .sudo()
+            ._read_group(
+                [("partner_id", "in", self.ids), ("company_id", "=", self.env.company.id)],
+                ["partner_id"],
+                ["value:sum"],
+            )
+        }
+        paces = self._get_dms_sell_out_values(28)
+        for partner in self:
+            value, pace = values.get(partner._origin.id, 0.0), paces.get(partner._origin.id, 0.0)
+            partner.dms_stock_value = value
+            partner.dms_stock_cover = round(max(value, 0.0) / pace) if pace > 0 else 0
+
+    def _get_dms_sell_out_values(self, days):
+        """What each partner sells a day, at its purchase prices, on average of the last ``days`` until yesterday.
+
+        :rtype: dict[int, float]
+        """
+        if not self.ids:
+            return {}
+        today = fields.Date.context_today(self)
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT move.partner_id, -SUM(move.quantity * position.price_unit) / %(days)s
+                  FROM dms_channel_move move
+                  JOIN dms_channel_position position
+                 USING (company_id, partner_id, product_id)
+                 WHERE move.partner_id IN %(partners)s
+                   AND move.company_id = %(company)s
+                   AND move.kind IN ('sell_out', 'return')
+                   AND move.date >= %(first)s AND move.date < %(today)s
+                 GROUP BY move.partner_id
+                """,
+                days=days,
+                partners=tuple(self.ids),
+                company=self.env.company.id,
+                first=today - timedelta(days=days),
+                today=today,
+            )
+        )
+        return {partner_id: float(pace) for partner_id, pace in rows}
+
+    @api.depends("dms_agreement_id")
+    @api.depends_context("company")
+    def _compute_dms_attainment(self):
+        for partner in self:
+            agreement = partner.dms_agreement_id
+            partner.dms_agreement_currency_id = agreement.currency_id or self.env.company.currency_id
+            partner.dms_period_target = agreement.period_target
+            partner.dms_period_sales = agreement.period_sales
+            partner.dms_period_rate = agreement.period_rate
+
     @api.constrains("upstream_id")
     def _check_upstream(self):
         for partner in self.filtered("upstream_id"):
@@ -210,6 +325,89 @@ class ResPartner(models.Model):
                         upstream=partner.upstream_id.display_name,
                     )
                 )
+
+    @api.constrains("active", "channel_role")
+    def _check_still_needed(self):
+        """Who is archived, or is no distributor any more, has no agreement in force and no open order."""
+        gone = self.filtered(lambda partner: not partner.active or partner.channel_role != "distributor")
+        agreements_sudo = self.env["dms.agreement"].sudo()
+        agreement_sudo = agreements_sudo.search(
+            [("partner_id", "in", gone.ids), ("state", "in", ("sent", "signed", "active"))], limit=1
+        )
+        if agreement_sudo:
+            raise ValidationError(
+                self.env._(
+                    "%(partner)s has the agreement %(agreement)s (%(dates)s), so it stays an active distributor."
+                    " Terminate the agreement first.",
+                    partner=agreement_sudo.partner_id.display_name,
+                    agreement=agreement_sudo.display_name,
+                    dates=agreement_sudo._format_dates(),
+                )
+            )
+        archived = self.filtered(lambda partner: not partner.active and partner.channel_role)
+        if not archived:
+            return
+        order_sudo = self.env["sale.order"].sudo().search(archived._get_dms_open_order_domain(), limit=1)
+        if order_sudo:
+            raise ValidationError(
+                self.env._(
+                    "%(partner)s has the open order %(order)s and can't be archived. Deliver and invoice it, or cancel it.",
+                    partner=order_sudo.partner_id.commercial_partner_id.display_name,
+                    order=order_sudo.name,
+                )
+            )
+        supplied = self.with_context(active_test=False).search(
+            [("upstream_id", "in", archived.ids), ("active", "=", True)], limit=1
+        )
+        if supplied:
+            raise ValidationError(
+                self.env._(
+                    "%(partner)s supplies %(outlet)s and can't be archived. Give its customers another supplier first.",
+                    partner=supplied.upstream_id.display_name,
+                    outlet=supplied.display_name,
+                )
+            )
+
+    def _get_dms_open_order_domain(self):
+        """Orders that are confirmed and not yet wholly delivered and invoiced, or wait for approval."""
+        return [
+            ("partner_id.commercial_partner_id", "in", self.ids),
+            "|",
+            "&",
+            ("state", "=", "sale"),
+            "|",
+            ("invoice_status", "=", "to invoice"),
+            ("picking_ids.state", "in", ("waiting", "confirmed", "assigned")),
+            "&",
+            ("state", "in", ("draft", "sent")),
+            ("dms_state", "=", "held"),
+        ]
+
+    @api.constrains("company_id", "territory_id", "upstream_id")
+    def _check_dms_company(self):
+        """A member that belongs to one company has the territory, supplier and agreements of that company only."""
+        members = self.filtered(lambda partner: partner.channel_role and partner.company_id)
+        if not members:
+            return
+        agreements_sudo = self.env["dms.agreement"].sudo().search([("partner_id", "in", members.ids)])
+        for partner in members:
+            others = [
+                *partner.territory_id,
+                *partner.upstream_id,
+                *agreements_sudo.filtered(lambda agreement, partner=partner: agreement.partner_id == partner),
+            ]
+            for record in others:
+                if record.company_id and record.company_id != partner.company_id:
+                    raise ValidationError(
+                        self.env._(
+                            "%(partner)s belongs to %(company)s and can't go with %(record)s of %(other)s. Choose one of"
+                            " %(company)s, or leave the company of %(partner)s empty.",
+                            partner=partner.display_name,
+                            company=partner.company_id.name,
+                            record=record.display_name,
+                            other=record.company_id.sudo().name,
+                        )
+                    )
 
     @api.constrains("channel_role", "parent_id", "is_company")
     def _check_channel_role(self):
@@ -243,7 +441,27 @@ class ResPartner(models.Model):
                 vals.get("specific_property_product_pricelist") or vals.get("property_product_pricelist")
             ):
                 vals["specific_property_product_pricelist"] = pricelist
-        return super().create(vals_list)
+        partners = super().create(vals_list)
+        stated = self.browse(
+            partner.id for partner, vals in zip(partners, vals_list, strict=True) if vals.get("territory_id")
+        )
+        stated._mark_manual_territory()
+        return partners
+
+    def write(self, vals):
+        result = super().write(vals)
+        if "territory_id" in vals and "territory_is_manual" not in vals:
+            if not vals["territory_id"]:
+                self.env.add_to_compute(self._fields["territory_id"], self.filtered("channel_role"))
+            self._mark_manual_territory()
+        return result
+
+    def _mark_manual_territory(self):
+        """A stated territory is a correction where the address says another one: a form states what it computed, too."""
+        for partner, territory in self.filtered("channel_role")._match_territories():
+            is_manual = partner.territory_id != territory
+            if partner.territory_is_manual != is_manual:
+                partner.territory_is_manual = is_manual
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_channel_moves(self):
@@ -263,6 +481,26 @@ class ResPartner(models.Model):
             **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_agreement_action"),
             "domain": [("partner_id", "=", self.id)],
             "context": {"default_partner_id": self.id},
+        }
+
+    def action_view_dms_stock(self):
+        self.ensure_one()
+        return {
+            **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_channel_position_action"),
+            "domain": [("partner_id", "=", self.id)],
+            "context": {},
+        }
+
+    def action_view_dms_sell_through(self):
+        self.ensure_one()
+        return {
+            **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_channel_move_action"),
+            "name": self.env._("Sell-through"),
+            "domain": [
+                ("kind", "in", ("sell_out", "return")),
+                ("outlet_id" if self.channel_role == "outlet" else "partner_id", "=", self.id),
+            ],
+            "context": {},
         }
 
     def action_view_dms_credit_entries(self):

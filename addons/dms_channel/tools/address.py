@@ -15,7 +15,10 @@ class Area(NamedTuple):
 
 def normalise_zip(text: str | None) -> str:
     """Zip codes compare without spaces and hyphens, in capitals."""
-    return (text or "").upper().replace(" ", "").replace("-", "")
+    if not text:
+        return ""
+    # Most are digits alone: nothing to do, and a look-up of many has many of them.
+    return text if text.isdecimal() else text.upper().replace(" ", "").replace("-", "")
 
 
 def split_prefixes(text: str | None) -> tuple[str, ...]:
@@ -32,28 +35,30 @@ class AddressIndex:
 
     def __init__(self, areas: Iterable[Area]):
         self._keys = []
-        self._ranks: dict[tuple[int, int], dict[str, int]] = {}
-        self._lengths: dict[tuple[int, int], list[int]] = {}
+        ranks: dict[tuple[int, int], dict[str, int]] = {}
         for rank, area in enumerate(areas):
             self._keys.append(area.key)
             for country in area.countries or (0,):
                 for state in area.states or (0,):
-                    bucket = self._ranks.setdefault((country, state), {})
+                    bucket = ranks.setdefault((country, state), {})
                     for prefix in area.prefixes or ("",):
                         bucket.setdefault(prefix, rank)
-        for place, bucket in self._ranks.items():
-            self._lengths[place] = sorted({len(prefix) for prefix in bucket})
+        # Of each place: the lengths of its prefixes, and the rank of each prefix.
+        self._places = {
+            place: (sorted({len(prefix) for prefix in bucket}), bucket) for place, bucket in ranks.items()
+        }
 
     def match(self, country: int, state: int, zip_code: str | None) -> int:
         """Key of the best area that holds the address (0 stands for an unknown country or state), or 0."""
         code = normalise_zip(zip_code)
-        best = len(self._keys)
-        for place in {(country, state), (country, 0), (0, state), (0, 0)}:
-            bucket = self._ranks.get(place)
-            if bucket is None:
+        none = best = len(self._keys)
+        for place in ((country, state), (country, 0), (0, state), (0, 0)):
+            found = self._places.get(place)
+            if found is None:
                 continue
-            for length in self._lengths[place]:
+            lengths, bucket = found
+            for length in lengths:
                 if length > len(code):
                     break
-                best = min(best, bucket.get(code[:length], best))
-        return self._keys[best] if best < len(self._keys) else 0
+                best = min(best, bucket.get(code[:length], none))
+        return self._keys[best] if best < none else 0

@@ -7,9 +7,21 @@ import json
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from shapely import STRtree, from_geojson, get_coordinates, is_valid_reason, points, prepare
+from shapely import (
+    STRtree,
+    from_geojson,
+    get_coordinates,
+    intersects_xy,
+    is_valid_reason,
+    points,
+    prepare,
+    to_geojson,
+)
 from shapely.errors import GEOSException
 from shapely.geometry.base import BaseGeometry
+
+# Points that are matched at once: bounds the memory of a long list.
+CHUNK = 1 << 17
 
 
 class BoundaryError(ValueError):
@@ -57,6 +69,11 @@ def parse_boundary(text: str) -> BaseGeometry:
     return area
 
 
+def outline(text: str, tolerance: float = 0.005) -> dict:
+    """GeoJSON geometry of a valid boundary, without corners that stand off by less than ``tolerance`` degrees."""
+    return json.loads(to_geojson(parse_boundary(text).simplify(tolerance)))
+
+
 class PointIndex:
     """Boundaries in a spatial index. Where several hold a point, the first one given wins.
 
@@ -66,9 +83,9 @@ class PointIndex:
 
     def __init__(self, keys: Sequence[int], areas: Sequence[BaseGeometry]):
         self._keys = np.asarray(keys, dtype=np.int64)
-        self._tree = STRtree(list(areas))
-        for area in areas:
-            prepare(area)
+        self._areas = np.asarray(areas, dtype=object)
+        self._tree = STRtree(self._areas)
+        prepare(self._areas)
 
     def match(self, coordinates: Iterable[tuple[float, float]]) -> np.ndarray:
         """Key of the boundary that holds each ``(latitude, longitude)`` in degrees, 0 where none does.
@@ -77,11 +94,23 @@ class PointIndex:
         """
         pairs = np.asarray(coordinates, dtype=float).reshape(-1, 2)
         result = np.zeros(len(pairs), dtype=np.int64)
-        if not len(pairs) or not len(self._keys):
-            return result
-        point, area = self._tree.query(points(pairs[:, 1], pairs[:, 0]), predicate="intersects")
-        best = np.full(len(pairs), len(self._keys), dtype=np.int64)
-        np.minimum.at(best, point, area)
-        found = best < len(self._keys)
-        result[found] = self._keys[best[found]]
+        if len(self._keys):
+            for start in range(0, len(pairs), CHUNK):
+                self._match_chunk(pairs[start : start + CHUNK], result[start : start + CHUNK])
         return result
+
+    def _match_chunk(self, pairs, result):
+        """Boundaries nest, so that most points have several candidates: each point is tried on its best candidate
+        alone, and on the next only when that one does not hold it."""
+        latitude, longitude = pairs[:, 0], pairs[:, 1]
+        point, area = self._tree.query(points(longitude, latitude))
+        order = np.lexsort((area, point))
+        point, area = point[order], area[order]
+        # Where the candidates of the points still without an answer begin, and where they end.
+        waiting, start = np.unique(point, return_index=True)
+        end = np.append(start[1:], len(point))
+        while len(waiting):
+            held = intersects_xy(self._areas[area[start]], longitude[waiting], latitude[waiting])
+            result[waiting[held]] = self._keys[area[start[held]]]
+            left = ~held & (start + 1 < end)
+            waiting, start, end = waiting[left], start[left] + 1, end[left]

@@ -1,5 +1,6 @@
 """Documents as PDF, drawn by reportlab with an embedded font that has Latin and Chinese: no system program is needed."""
 
+import base64
 import io
 import os
 from xml.sax.saxutils import escape
@@ -11,7 +12,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFError, TTFont
-from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import Image, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
 FONT = "DmsSans"
 FONT_PATHS = (
@@ -91,6 +92,18 @@ class Document:
 
     def paragraph(self, text, muted=False):
         self._story.append(self._text(text, color=MUTED if muted else INK))
+
+    def picture(self, data, width=60 * mm, height=25 * mm):
+        """Add a picture at its own proportions within ``width`` × ``height``.
+
+        :param data: the picture's bytes in base64; nothing is added without
+        """
+        if not data:
+            return
+        image = Image(io.BytesIO(base64.b64decode(data)), hAlign="LEFT")
+        factor = min(width / image.imageWidth, height / image.imageHeight)
+        image.drawWidth, image.drawHeight = image.imageWidth * factor, image.imageHeight * factor
+        self._story += [image, Spacer(1, 2 * mm)]
 
     def facts(self, pairs):
         """Add label and value side by side.

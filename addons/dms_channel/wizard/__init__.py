@@ -1,4 +1,5 @@
 from . import (
+    base_partner_merge,
     dms_feed_map_codes,
     dms_feed_upload,
     dms_order_release,

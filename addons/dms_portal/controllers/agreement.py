@@ -30,6 +30,8 @@ class AgreementPortal(DistributorPortal):
                 "dms_title": agreement_sudo.display_name,
                 "agreement": agreement_sudo,
                 "may_sign": self._dms_may_sign_agreement(agreement_sudo, access_token),
+                "pdf_url": f"/dms/agreement/{agreement_sudo.id}/pdf{token}",
+                "differences": agreement_sudo._get_differences(),
                 "sign_url": f"/my/agreements/{agreement_sudo.id}/sign{token}",
                 "signatory": "" if request.env.user._is_public() else request.env.user.name,
                 "res_company": agreement_sudo.company_id,
@@ -44,7 +46,7 @@ class AgreementPortal(DistributorPortal):
         if not agreement_sudo or not self._dms_may_sign_agreement(agreement_sudo, access_token):
             return {"error": request.env._("This agreement does not wait for your signature.")}
         try:
-            agreement_sudo._sign(name, signature)
+            agreement_sudo._sign(name, signature, request.httprequest.remote_addr)
         except UserError as error:
             return {"error": str(error)}
         return {"force_refresh": True}
