@@ -29,6 +29,7 @@
         "views/dms_diversion_alert_views.xml",
         "views/dms_diversion_case_views.xml",
         "views/product_template_views.xml",
+        "views/res_partner_views.xml",
         "views/stock_picking_views.xml",
         "wizard/dms_code_scan_views.xml",
         "wizard/dms_diversion_ruling_views.xml",

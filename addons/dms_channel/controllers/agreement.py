@@ -6,7 +6,9 @@ from odoo.addons.portal.controllers.portal import CustomerPortal
 
 
 class AgreementDocument(CustomerPortal):
-    @http.route("/dms/agreement/<int:agreement_id>/pdf", type="http", auth="public", methods=["GET"], readonly=True)
+    @http.route(
+        "/dms/agreement/<int:agreement_id>/pdf", type="http", auth="public", methods=["GET"], readonly=True
+    )
     def dms_agreement_pdf(self, agreement_id, access_token=None):
         """The agreement's PDF, as it was signed where it is signed, for whoever may read it or holds its token."""
         try:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 
 from dateutil.relativedelta import relativedelta
 from PIL import Image, ImageDraw, ImageFont
@@ -11,6 +12,10 @@ from odoo.fields import Command
 from . import catalogue
 
 AGREED_YEARS = 2
+# Strength of each month: drinks sell in summer, and before the Spring Festival.
+SEASON = dict(enumerate((11, 7, 7, 8, 9, 10, 11, 11, 9, 8, 7, 9), 1))
+# Whose agreement ends so many days from today.
+ENDING = {"central": 26}
 
 
 def company(world):
@@ -333,11 +338,10 @@ def territories(world):
 
 def outline(code):
     """GeoJSON of a province's outline, or False."""
-    points = catalogue.OUTLINES.get(code)
-    if not points:
+    if code not in catalogue.OUTLINES:
         return False
-    ring = ", ".join(f"[{lon}, {lat}]" for lon, lat in (*points, points[0]))
-    return f'{{"type": "Polygon", "coordinates": [[{ring}]]}}'
+    rings = [catalogue.OUTLINES[place] for place in (code, catalogue.HOLES.get(code)) if place]
+    return json.dumps({"type": "Polygon", "coordinates": [[*ring, ring[0]] for ring in rings]})
 
 
 def territory(world, code):
@@ -440,7 +444,9 @@ def agreements(world):
                 {
                     "partner_id": world.ref(f"distributor_{key}").id,
                     "date_start": start,
-                    "date_end": start + relativedelta(years=AGREED_YEARS, days=-1),
+                    "date_end": world.today + relativedelta(days=ENDING[key])
+                    if key in ENDING
+                    else start + relativedelta(years=AGREED_YEARS, days=-1),
                     "credit_limit": world.limits[key] * scale,
                     "payment_term_id": terms[term.days].id,
                     "grade_id": env.ref(f"partnership.res_partner_grade_data_{term.grade}").id,
@@ -454,10 +460,11 @@ def agreements(world):
                                     Command.set([world.ref(f"categ_{categ}").id for categ in term.categories])
                                 ],
                                 "exclusive": term.exclusive,
-                                "target_amount": AGREED_YEARS * term.target * scale / len(term.territories),
+                                # All goes to the warehouse in the first one: that is where purchases count.
+                                "target_amount": 0 if number else term.target * scale,
                             }
                         )
-                        for code in term.territories
+                        for number, code in enumerate(term.territories)
                     ],
                 }
                 for key, term in catalogue.TERMS.items()
@@ -465,12 +472,36 @@ def agreements(world):
         )
     )
     world.name(records, [f"agreement_{key}" for key in catalogue.TERMS])
+    for agreement in records:
+        agreement.line_ids[0]._spread(SEASON)
     records.action_send()
     for number, agreement in enumerate(records):
         agreement._sign("Zhang San 张三", signature(number))
     # Signing asks the responsible person to put the agreement in force, which is done here.
     records.action_activate()
     records.activity_ids.unlink()
+    for key, days in ENDING.items():
+        world.ref(f"agreement_{key}")._remind(30 if days <= 30 else 90)
+    _new_version(world)
+
+
+def _new_version(world):
+    """The next version for the north: sent, and waiting for the clerk's signature in the portal."""
+    old = world.ref("agreement_north")
+    new = old.browse(old.action_new_version()["res_id"])
+    new.write(
+        {
+            "date_start": (world.today + relativedelta(months=1)).replace(day=1),
+            "credit_limit": round(old.credit_limit * 1.2),
+            "deposit_amount": round(50000 * world.price_scale),
+            "note": "<p>Delivery to the distributor's warehouse. Goods are sold in the agreed territories only;"
+            " sales are reported by the third of each month.</p>",
+        }
+    )
+    new.line_ids[0].target_amount = round(old.line_ids[0].target_amount * 1.1, -3)
+    new.line_ids[0]._spread(SEASON)
+    new.action_send()
+    world.name(new, ["agreement_north_next"])
 
 
 def signature(seed):

@@ -239,7 +239,13 @@ class DmsAgreement(models.Model):
             aimed = sum(lines.filtered("period_target").mapped("period_sales"))
             agreement.period_rate = aimed / agreement.period_target if agreement.period_target else 0.0
 
-    @api.depends("previous_id", *COMPARED_FIELDS, "line_ids.display_name", "line_ids.exclusive", "line_ids.target_amount")
+    @api.depends(
+        "previous_id",
+        *COMPARED_FIELDS,
+        "line_ids.display_name",
+        "line_ids.exclusive",
+        "line_ids.target_amount",
+    )
     def _compute_difference_html(self):
         for agreement in self:
             agreement.difference_html = agreement.previous_id and self.env["ir.qweb"]._render(

@@ -73,11 +73,21 @@ class DmsAgreementDocument(models.AbstractModel):
             if old._format_terms() != new._format_terms()
         ]
         result += [
-            {"kind": "added", "label": line.territory_id.complete_name, "old": "", "new": line._format_terms()}
+            {
+                "kind": "added",
+                "label": line.territory_id.complete_name,
+                "old": "",
+                "new": line._format_terms(),
+            }
             for line in new_lines
         ]
         result += [
-            {"kind": "removed", "label": line.territory_id.complete_name, "old": line._format_terms(), "new": ""}
+            {
+                "kind": "removed",
+                "label": line.territory_id.complete_name,
+                "old": line._format_terms(),
+                "new": "",
+            }
             for line in old_lines
         ]
         return result
@@ -141,9 +151,7 @@ class DmsAgreementDocument(models.AbstractModel):
         )
         self._add_document_months(document)
         if differences := self._get_differences():
-            document.section(
-                self.env._("What changes against version %s", self.previous_id.version)
-            )
+            document.section(self.env._("What changes against version %s", self.previous_id.version))
             document.table(
                 [self.env._("Term"), self.env._("So far"), self.env._("From now on")],
                 [[row["label"], row["old"] or "–", row["new"] or "–"] for row in differences],
@@ -171,7 +179,9 @@ class DmsAgreementDocument(models.AbstractModel):
                 [
                     names[month],
                     *(
-                        formatLang(self.env, line._get_months().get(month, 0.0), currency_obj=self.currency_id)
+                        formatLang(
+                            self.env, line._get_months().get(month, 0.0), currency_obj=self.currency_id
+                        )
                         for line in lines
                     ),
                 ]

@@ -86,7 +86,13 @@ class DmsAgreementLine(models.Model):
             else:
                 line.target_amount = line.target_amount
 
-    @api.depends("target_amount", "target_ids.amount", "agreement_id.date_start", "agreement_id.date_end")
+    @api.depends(
+        "target_amount",
+        "target_ids.amount",
+        "agreement_id.currency_id",
+        "agreement_id.date_start",
+        "agreement_id.date_end",
+    )
     def _compute_figures(self):
         figures = self._get_figures(fields.Date.context_today(self))
         for line in self:
@@ -147,10 +153,7 @@ class DmsAgreementLine(models.Model):
         months = target.spread(self.target_amount, weights, self.currency_id.decimal_places)
         self.target_ids = [
             Command.clear(),
-            *(
-                Command.create({"month": f"{month:02}", "amount": amount})
-                for month, amount in months.items()
-            ),
+            *(Command.create({"month": f"{month:02}", "amount": amount}) for month, amount in months.items()),
         ]
 
     def action_open(self):
@@ -184,7 +187,10 @@ class DmsAgreementLine(models.Model):
             agreement: period for agreement in self.agreement_id if (period := agreement._get_period(date))
         }
         sales = self._origin._get_sales(
-            {agreement._origin: (first, day, month) for agreement, (first, _last, month, day) in periods.items()}
+            {
+                agreement._origin: (first, day, month)
+                for agreement, (first, _last, month, day) in periods.items()
+            }
         )
         result = {}
         for line in self:
@@ -320,7 +326,11 @@ class DmsAgreementLine(models.Model):
 
     def _format_target(self):
         self.ensure_one()
-        return formatLang(self.env, self.target_amount, currency_obj=self.currency_id) if self.target_amount else ""
+        return (
+            formatLang(self.env, self.target_amount, currency_obj=self.currency_id)
+            if self.target_amount
+            else ""
+        )
 
     def _format_terms(self):
         """All that the line says besides its territory, as a text."""
@@ -334,7 +344,10 @@ class DmsAgreementLine(models.Model):
         if self.target_ids:
             months = self._get_months()
             terms.append(
-                self.env._("by month: %s", ", ".join(f"{month}: {months.get(month, 0.0):g}" for month in target.MONTHS))
+                self.env._(
+                    "by month: %s",
+                    ", ".join(f"{month}: {months.get(month, 0.0):g}" for month in target.MONTHS),
+                )
             )
         return "; ".join(terms)
 

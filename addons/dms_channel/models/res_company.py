@@ -38,7 +38,8 @@ class ResCompany(models.Model):
             if not text.isdecimal() or not 1 <= int(text) <= 999:
                 raise ValidationError(
                     self.env._(
-                        "“%s” is no number of days from 1 to 999. Separate the reminders by commas: 90, 30, 7.", text
+                        "“%s” is no number of days from 1 to 999. Separate the reminders by commas: 90, 30, 7.",
+                        text,
                     )
                 )
         return [int(text) for text in days]

@@ -158,7 +158,12 @@ class ResPartner(models.Model):
     def _place_members(self):
         """Give each member the territory that its address has now; one that was set by hand stays."""
         members = self.with_context(active_test=False).search(
-            [("channel_role", "!=", False), "|", ("territory_is_manual", "=", False), ("territory_id", "=", False)]
+            [
+                ("channel_role", "!=", False),
+                "|",
+                ("territory_is_manual", "=", False),
+                ("territory_id", "=", False),
+            ]
         )
         moved = [
             partner.id

@@ -47,7 +47,9 @@ class TestAgreementDocument(DmsChannelCommon):
         agreement._sign("Jane Doe", SIGNATURE, "203.0.113.7")
         self.assertEqual(agreement.signed_from, "203.0.113.7")
         self.assertTrue(agreement.document_id)
-        self.assertEqual((agreement.document_id.res_model, agreement.document_id.res_id), (agreement._name, agreement.id))
+        self.assertEqual(
+            (agreement.document_id.res_model, agreement.document_id.res_id), (agreement._name, agreement.id)
+        )
         text = pdf_text(agreement.document_id.raw)
         for words in ("Signed by", "Jane Doe", "203.0.113.7", "Goods stay in the North.", "500.00"):
             self.assertIn(words, text)
@@ -95,7 +97,9 @@ class TestAgreementDocument(DmsChannelCommon):
         new.action_terminate()
         self.assertFalse(old.date_end)
         day = fields.Date.today() + timedelta(days=20)
-        self.assertEqual(old._get_active(self.distributor_north, day, self.company)[self.distributor_north], old)
+        self.assertEqual(
+            old._get_active(self.distributor_north, day, self.company)[self.distributor_north], old
+        )
 
     # Reminders
 

@@ -77,15 +77,29 @@ class TestAgreementTarget(DmsChannelCommon):
         self._bill(self.product_tea, 999, "2025-09-30")
         self._bill(self.product_tea, 999, "2026-01-01")
         self.env["account.move"].create(
-            {"move_type": "out_invoice", "partner_id": self.distributor_north.id, "invoice_date": "2025-11-01"}
+            {
+                "move_type": "out_invoice",
+                "partner_id": self.distributor_north.id,
+                "invoice_date": "2025-11-01",
+            }
         )
         with freeze_time("2025-11-15"):
             self.assertRecordValues(
                 self.agreement.line_ids,
                 [
                     # Three of the year's twelve months; half of November's thirty days are over.
-                    {"period_target": 3000.0, "period_sales": 1050.0, "month_target": 1000.0, "month_sales": 50.0},
-                    {"period_target": 300.0, "period_sales": 70.0, "month_target": 100.0, "month_sales": 70.0},
+                    {
+                        "period_target": 3000.0,
+                        "period_sales": 1050.0,
+                        "month_target": 1000.0,
+                        "month_sales": 50.0,
+                    },
+                    {
+                        "period_target": 300.0,
+                        "period_sales": 70.0,
+                        "month_target": 100.0,
+                        "month_sales": 70.0,
+                    },
                     {"period_target": 0.0, "period_sales": 90.0, "month_target": 0.0, "month_sales": 90.0},
                 ],
             )
@@ -93,7 +107,13 @@ class TestAgreementTarget(DmsChannelCommon):
             self.assertAlmostEqual(self.drinks.period_expected, 1050.0 / 1500.0 * 3000.0)
             self.assertRecordValues(
                 self.agreement,
-                [{"period_target": 3300.0, "period_sales": 1210.0, "period_expected": 2100 + 140 + 90 / 46 * 92}],
+                [
+                    {
+                        "period_target": 3300.0,
+                        "period_sales": 1210.0,
+                        "period_expected": 2100 + 140 + 90 / 46 * 92,
+                    }
+                ],
             )
             self.assertAlmostEqual(self.agreement.period_rate, 1120.0 / 3300.0)
 
@@ -135,7 +155,9 @@ class TestAgreementTarget(DmsChannelCommon):
             self._bill(self.product_tea, 10, "2025-08-05")
             self.drinks.action_spread_by_season()
         amounts = dict(zip(range(1, 13), self.drinks.target_ids.mapped("amount"), strict=True))
-        self.assertEqual({month: amount for month, amount in amounts.items() if amount}, {3: 9000.0, 8: 3000.0})
+        self.assertEqual(
+            {month: amount for month, amount in amounts.items() if amount}, {3: 9000.0, 8: 3000.0}
+        )
 
     def test_signed_months_never_change(self):
         self.drinks.action_spread_evenly()

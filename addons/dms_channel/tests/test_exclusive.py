@@ -9,9 +9,9 @@ from psycopg2.errors import SerializationFailure
 from odoo import SUPERUSER_ID, api, fields
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
+from odoo.modules.registry import Registry
 from odoo.tests import BaseCase, tagged
 from odoo.tests.common import get_db_name
-from odoo.modules.registry import Registry
 
 from odoo.addons.dms_channel.tests.common import SIGNATURE, DmsChannelCommon
 
@@ -114,7 +114,9 @@ class TestExclusive(DmsChannelCommon):
                 if action == "version":
                     new = chosen.browse(chosen.action_new_version()["res_id"])
                     if new.state == "draft":
-                        new.write({"date_start": self._day(start), "date_end": length and self._day(start + length)})
+                        new.write(
+                            {"date_start": self._day(start), "date_end": length and self._day(start + length)}
+                        )
                         new.action_send()
                         new._sign("Jane", SIGNATURE)
                         return new
@@ -131,7 +133,9 @@ class TestExclusive(DmsChannelCommon):
     def test_never_twice_whatever_the_sequence(self):
         steps = st.lists(
             st.tuples(
-                st.sampled_from(["draft", "version", "activate", "activate", "activate", "terminate", "move"]),
+                st.sampled_from(
+                    ["draft", "version", "activate", "activate", "activate", "terminate", "move"]
+                ),
                 st.integers(0, 20),
                 st.integers(0, 2),
                 st.sampled_from(["country", "north", "south", "town"]),
@@ -204,12 +208,16 @@ class TestExclusive(DmsChannelCommon):
     def test_another_companys_agreements_do_not_collide(self):
         other = self.setup_other_company()["company"]
         self._activate(self.partners[0], exclusive_line(self.town))
-        theirs = self.env["dms.agreement"].with_company(other).create(
-            {
-                "partner_id": self.partners[1].id,
-                "company_id": other.id,
-                "line_ids": [exclusive_line(self.town)],
-            }
+        theirs = (
+            self.env["dms.agreement"]
+            .with_company(other)
+            .create(
+                {
+                    "partner_id": self.partners[1].id,
+                    "company_id": other.id,
+                    "line_ids": [exclusive_line(self.town)],
+                }
+            )
         )
         theirs.action_send()
         theirs._sign("Jane", SIGNATURE)
@@ -231,19 +239,26 @@ class TestExclusiveConcurrent(BaseCase):
             territory = env["dms.territory"].create({"name": "Contested", "code": "CONTESTED"})
             partners = env["res.partner"].create(
                 [
-                    {"name": f"Rival {n}", "is_company": True, "channel_role": "distributor", "ref": f"RIVAL-{n}"}
+                    {
+                        "name": f"Rival {n}",
+                        "is_company": True,
+                        "channel_role": "distributor",
+                        "ref": f"RIVAL-{n}",
+                    }
                     for n in range(2)
                 ]
             )
             agreements = env["dms.agreement"].create(
-                [
-                    {"partner_id": partner.id, "line_ids": [exclusive_line(territory)]} for partner in partners
-                ]
+                [{"partner_id": partner.id, "line_ids": [exclusive_line(territory)]} for partner in partners]
             )
             agreements.action_send()
             for agreement in agreements:
                 agreement._sign("Jane", SIGNATURE)
-            self.territory_id, self.partner_ids, self.agreement_ids = territory.id, partners.ids, agreements.ids
+            self.territory_id, self.partner_ids, self.agreement_ids = (
+                territory.id,
+                partners.ids,
+                agreements.ids,
+            )
         self.addCleanup(self._clean_up)
 
     def _clean_up(self):

@@ -27,7 +27,9 @@ class TestPartner(DmsChannelCommon):
         self.assertFalse(self.outlet.territory_is_manual)
         self.outlet.territory_id = self.territory_south
         self.outlet.zip = "1020"
-        self.assertEqual(self.outlet.territory_id, self.territory_north, "the correction was of the old address")
+        self.assertEqual(
+            self.outlet.territory_id, self.territory_north, "the correction was of the old address"
+        )
 
     def test_members_move_when_territories_change(self):
         inner = self.env["dms.territory"].create(
@@ -80,18 +82,22 @@ class TestPartner(DmsChannelCommon):
 
     def test_two_entries_of_one_shop_become_one(self):
         double = self._shop("Corner Shop (double)")
-        moves = self.env["dms.channel.move"].sudo().create(
-            [
-                {
-                    "kind": "sell_out",
-                    "partner_id": self.distributor_north.id,
-                    "outlet_id": shop.id,
-                    "product_id": self.product_tea.id,
-                    "quantity": -3,
-                    "date": "2025-01-01",
-                }
-                for shop in (self.outlet, double)
-            ]
+        moves = (
+            self.env["dms.channel.move"]
+            .sudo()
+            .create(
+                [
+                    {
+                        "kind": "sell_out",
+                        "partner_id": self.distributor_north.id,
+                        "outlet_id": shop.id,
+                        "product_id": self.product_tea.id,
+                        "quantity": -3,
+                        "date": "2025-01-01",
+                    }
+                    for shop in (self.outlet, double)
+                ]
+            )
         )
         self._merge(self.outlet | double, self.outlet)
         self.assertFalse(double.exists())

@@ -1,4 +1,5 @@
 from . import (
+    test_agreement_tour,
     test_journey,
     test_pure_chart,
     test_routes,

@@ -7,5 +7,6 @@ from . import (
     dms_scan,
     dms_trace_event,
     product_template,
+    res_partner,
     stock_picking,
 )

@@ -86,7 +86,16 @@ export class BoundaryField extends Component {
             continueDrawing: false,
         });
         this.map.on("moveend", () => this.drawGraticule());
-        this.map.on("pm:create pm:cut pm:remove", () => this.save());
+        this.map.on("pm:create", () => this.save());
+        this.map.on("pm:remove", ({ layer }) => {
+            this.own.removeLayer(layer);
+            this.save();
+        });
+        this.map.on("pm:cut", ({ layer, originalLayer }) => {
+            this.own.removeLayer(originalLayer);
+            this.own.addLayer(layer);
+            this.save();
+        });
         this.observer = new ResizeObserver(() => this.map.invalidateSize());
         this.observer.observe(this.container.el);
         this.drawGraticule();
@@ -144,11 +153,9 @@ export class BoundaryField extends Component {
     save() {
         const polygons = [];
         for (const layer of this.own.getLayers()) {
-            if (!layer.toGeoJSON) {
-                continue;
-            }
             layer.off("pm:edit pm:dragend").on("pm:edit pm:dragend", () => this.save());
-            const { type, coordinates } = layer.toGeoJSON(false).geometry;
+            // What was cut away as a whole has no geometry left.
+            const { type, coordinates } = layer.toGeoJSON(false).geometry || { type: "MultiPolygon", coordinates: [] };
             polygons.push(...(type === "MultiPolygon" ? coordinates : [coordinates]));
         }
         const text = formatPolygons(polygons);
