@@ -104,7 +104,9 @@ class DmsTerritory(models.Model):
             strangers = ["&", ("company_id", "!=", False), ("company_id", "!=", territory.company_id.id)]
             lines_sudo = self.env["dms.agreement.line"].sudo()
             line_sudo = lines_sudo.search([("territory_id", "=", territory.id), *strangers], limit=1)
-            child = territory.child_ids.filtered(lambda child: child.company_id != territory.company_id)[:1]
+            child = next(
+                (c for c in territory.child_ids if c.company_id != territory.company_id), self.browse()
+            )
             if line_sudo or child:
                 raise ValidationError(
                     self.env._(
