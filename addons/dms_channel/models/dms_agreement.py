@@ -248,8 +248,12 @@ class DmsAgreement(models.Model):
     )
     def _compute_difference_html(self):
         for agreement in self:
-            agreement.difference_html = agreement.previous_id and self.env["ir.qweb"]._render(
-                "dms_channel.dms_agreement_differences", {"differences": agreement._get_differences()}
+            agreement.difference_html = (
+                self.env["ir.qweb"]._render(
+                    "dms_channel.dms_agreement_differences", {"differences": agreement._get_differences()}
+                )
+                if agreement.previous_id
+                else False
             )
 
     @api.depends("name", "version")

@@ -155,7 +155,10 @@ export class BoundaryField extends Component {
         for (const layer of this.own.getLayers()) {
             layer.off("pm:edit pm:dragend").on("pm:edit pm:dragend", () => this.save());
             // What was cut away as a whole has no geometry left.
-            const { type, coordinates } = layer.toGeoJSON(false).geometry || { type: "MultiPolygon", coordinates: [] };
+            const { type, coordinates } = layer.toGeoJSON(false).geometry || {
+                type: "MultiPolygon",
+                coordinates: [],
+            };
             polygons.push(...(type === "MultiPolygon" ? coordinates : [coordinates]));
         }
         const text = formatPolygons(polygons);

@@ -36,7 +36,8 @@ registry.category("web_tour.tours").add("dms_territory_boundary", {
         { trigger: ".o_notebook_headers .nav-link:contains(Boundary)", run: "click" },
         {
             content: "the parent is the backdrop",
-            trigger: ".o_dms_boundary_map path.leaflet-interactive, .o_dms_boundary_map path[stroke='#495057']",
+            trigger:
+                ".o_dms_boundary_map path.leaflet-interactive, .o_dms_boundary_map path[stroke='#495057']",
         },
         ...square("leaflet-pm-icon-polygon", 0.3, 0.7),
         { trigger: ".o_dms_boundary_map path[stroke='#714B67']" },
