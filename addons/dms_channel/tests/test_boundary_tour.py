@@ -34,7 +34,9 @@ class TestBoundaryTour(DmsChannelCommon, HttpCase):
         self.assertEqual(area.geom_type, "Polygon")
         self.assertEqual(len(area.interiors), 1, "the part that was cut out is a hole")
         around, middle = parse_boundary(self.territory_country.boundary), area.centroid
-        self.assertTrue(around.contains(middle) and not area.contains(middle), "drawn where the parent is shown")
+        self.assertTrue(
+            around.contains(middle) and not area.contains(middle), "drawn where the parent is shown"
+        )
         west, south, *_rest = area.bounds
         found = self.env["dms.territory"]._match_points([(middle.y, middle.x), (south + 0.1, west + 0.1)])
         self.assertEqual(found, [self.territory_country, self.territory_north])
