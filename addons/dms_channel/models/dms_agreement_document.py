@@ -216,17 +216,26 @@ class DmsAgreementDocument(models.AbstractModel):
     def _get_document_name(self):
         return f"{self.display_name.replace('/', '-')}.pdf"
 
-    def _keep_document(self):
-        """Attach the signed PDF. A server without a font for it keeps the signature and says so in the chatter."""
+    def _try_document(self):
+        """The PDF as ``[(name, bytes)]``, and nothing but a reason where the server has no font for it: neither mail nor
+        signature waits for that.
+
+        :rtype: tuple[list[tuple[str, bytes]], str]
+        """
         self.ensure_one()
-        body = self.env._("Signed by %s", self.signed_by)
         try:
-            content = self._render_pdf()
+            return [(self._get_document_name(), self._render_pdf())], ""
         except UserError as error:
-            self.message_post(body=f"{body}\n{error}", subtype_xmlid="mail.mt_comment")
-            return
+            return [], str(error)
+
+    def _keep_document(self):
+        """Attach the signed PDF."""
+        self.ensure_one()
+        attachments, problem = self._try_document()
         message = self.message_post(
-            body=body, subtype_xmlid="mail.mt_comment", attachments=[(self._get_document_name(), content)]
+            body=f"{self.env._('Signed by %s', self.signed_by)}\n{problem}".strip(),
+            subtype_xmlid="mail.mt_comment",
+            attachments=attachments,
         )
         guard.mark(self).document_id = message.attachment_ids[:1]
 
@@ -235,16 +244,17 @@ class DmsAgreementDocument(models.AbstractModel):
     def _send_mail(self, template, attach=False):
         """Post a mail template's text to the distributor and to its people with portal access."""
         self.ensure_one()
-        attachments = self.env["ir.attachment"]
-        if attach:
-            attachments = attachments.create(
+        attachments = self.env["ir.attachment"].create(
+            [
                 {
-                    "name": self._get_document_name(),
-                    "raw": self._render_pdf(),
+                    "name": name,
+                    "raw": content,
                     "mimetype": "application/pdf",
                     "res_model": "mail.compose.message",
                 }
-            )
+                for name, content in (self._try_document()[0] if attach else [])
+            ]
+        )
         return self.message_post_with_source(
             template,
             message_type="comment",
