@@ -498,8 +498,7 @@ def _new_version(world):
             " sales are reported by the third of each month.</p>",
         }
     )
-    new.line_ids[0].target_amount = round(old.line_ids[0].target_amount * 1.1, -3)
-    new.line_ids[0]._spread(SEASON)
+    new.line_ids[0]._spread(SEASON, round(old.line_ids[0].target_amount * 1.1, -3))
     new.action_send()
     world.name(new, ["agreement_north_next"])
 

@@ -148,9 +148,11 @@ class DmsAgreementLine(models.Model):
         self._spread(weights)
         return self.action_open()
 
-    def _spread(self, weights):
+    def _spread(self, weights, amount=None):
+        """Divide a year's ``amount`` (default: the yearly target) among the months; the yearly target follows."""
         self.ensure_one()
-        months = target.spread(self.target_amount, weights, self.currency_id.decimal_places)
+        amount = self.target_amount if amount is None else amount
+        months = target.spread(amount, weights, self.currency_id.decimal_places)
         self.target_ids = [
             Command.clear(),
             *(Command.create({"month": f"{month:02}", "amount": amount}) for month, amount in months.items()),
