@@ -1,9 +1,9 @@
 from . import (
     test_agreement,
-    test_allocation,
-    test_approval_tours,
     test_agreement_document,
     test_agreement_target,
+    test_allocation,
+    test_approval_tours,
     test_boundary_tour,
     test_credit,
     test_exclusive,
