@@ -86,6 +86,5 @@
         ],
     },
     "demo": ["demo/dms_channel_demo.xml"],
-    "assets": {"web.assets_tests": ["dms_channel/static/tests/tours/**/*"]},
     "application": True,
 }
