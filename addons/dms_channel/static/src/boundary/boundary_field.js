@@ -84,6 +84,8 @@ export class BoundaryField extends Component {
             allowSelfIntersection: false,
             pathOptions: OWN,
             continueDrawing: false,
+            // On a narrow map the corners of a hole would snap to the outline.
+            snappable: false,
         });
         this.map.on("moveend", () => this.drawGraticule());
         this.map.on("pm:create", () => this.save());
