@@ -25,5 +25,6 @@ def load(env):
         money.settlements,
         feeds.feeds,
         feeds.count,
+        masters.guards,
         trade.pending,
     )

@@ -520,6 +520,8 @@ def rules(world):
     """What an order must satisfy besides the default rules."""
     env = world.env
     manager = env.ref("dms_channel.dms_channel_group_manager")
+    # The history leaves an invoice about two weeks late, on which no order of it should wait.
+    env.ref("dms_channel.dms_order_rule_overdue").overdue_days = 20
     world.name(
         env["dms.order.rule"].create(
             [
@@ -534,7 +536,7 @@ def rules(world):
                 {
                     "name": "Large orders of Bronze distributors",
                     "sequence": 50,
-                    "kind": "amount_max",
+                    "kind": "amount",
                     "amount_max": 300000 * world.price_scale,
                     "grade_ids": [Command.set(env.ref("partnership.res_partner_grade_data_bronze").ids)],
                     "outcome": "hold",
@@ -544,6 +546,79 @@ def rules(world):
             ]
         ),
         ["order_rule_cases", "order_rule_bronze"],
+    )
+
+
+def guards(world):
+    """Rules that look at the history, which is there by now."""
+    env = world.env
+    gold, bronze = (env.ref(f"partnership.res_partner_grade_data_{name}") for name in ("gold", "bronze"))
+    rules = (
+        (
+            "order_rule_points",
+            "Bronze distributors need credit points",
+            {
+                "kind": "standing",
+                "points_min": 1,
+                "grade_ids": [Command.set(bronze.ids)],
+                "message": "Pay and report in time to earn points.",
+            },
+        ),
+        (
+            "order_rule_price",
+            "No special prices below the price list",
+            {
+                "kind": "price",
+                "price_percent": 3.0,
+                "message": "Apply for a promotion instead of a special price.",
+            },
+        ),
+        (
+            "order_rule_trusted",
+            "Small orders of Gold distributors",
+            {
+                "kind": "amount",
+                "amount_max": 20000 * world.price_scale,
+                "grade_ids": [Command.set(gold.ids)],
+                "outcome": "approve",
+            },
+        ),
+        ("order_rule_first", "First order of a new distributor", {"kind": "first_order"}),
+        ("order_rule_usual", "Unusually large orders", {"kind": "usual_size", "spread_factor": 4.0}),
+        (
+            "order_rule_quantity",
+            "At most 5,000 cases of one drink",
+            {"kind": "quantity", "scope": "product", "in_cases": True, "quantity_max": 5000},
+        ),
+        (
+            "order_rule_stuffing",
+            "No more than 75 days of stock",
+            {
+                "kind": "cover",
+                "cover_days": 75,
+                "channel_role": "distributor",
+                "message": "Sell what is there first, or order less.",
+            },
+        ),
+        (
+            "order_rule_abroad",
+            "Goods that leave the country",
+            {
+                "kind": "domain",
+                "order_domain": "[('partner_shipping_id.country_id.code', '!=', 'CN')]",
+                "outcome": "refuse",
+                "message": "Export is not part of the agreement.",
+            },
+        ),
+    )
+    world.name(
+        env["dms.order.rule"].create(
+            [
+                {"name": name, "sequence": 55 + 5 * number, **values}
+                for number, (_key, name, values) in enumerate(rules)
+            ]
+        ),
+        [key for key, _name, _values in rules],
     )
 
 

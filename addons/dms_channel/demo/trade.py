@@ -278,19 +278,21 @@ def beyond(world, key):
 
 
 def pending(world):
-    """This week's orders: one to ship, one released over its limit, one held for it, one refused, one quotation."""
+    """This week's orders: one to ship, one released over its limit, one held for it, one held because it stuffs the
+    channel, one refused, one quotation."""
     env, today = world.env, world.today
     tight = min(
         catalogue.TERMS.keys() - {"south"}, key=lambda key: room(world, key) / catalogue.TERMS[key].weight
     )
     steady = ("QH-T01", "QH-T02", "QH-T04", "QH-M01", "QH-W01", "QH-W04")
-    approved, released, held, refused, quotation = env["sale.order"].create(
+    approved, released, held, stuffed, refused, quotation = env["sale.order"].create(
         [
             {**order_values(world, key, cases), "date_order": world.moment(today - timedelta(days=back))}
             for key, cases, back in (
                 ("north", fill(world, "north", 12, steady), 0),
                 (tight, beyond(world, tight), 1),
                 ("south", beyond(world, "south"), 1),
+                ("east", fill(world, "east", 90, ("QH-T01", "QH-W01")), 0),
                 ("southwest", fill(world, "southwest", 14, ("QH-T01", "QH-W01")), 0),
                 ("east", fill(world, "east", 10, ("QH-T02", "QH-M01", "QH-W04")), 0),
             )
@@ -307,12 +309,19 @@ def pending(world):
         released.with_user(world.ref("user_manager"))._dms_release(
             "Stocking up before the winter campaign; bank guarantee received."
         )
-    held.action_confirm()
+    (held | stuffed).action_confirm()
     # Loose bottles, which the rule on whole cases refuses.
     refused.order_line[:1].write({"product_uom_id": world.ref("bottle").id, "product_uom_qty": 500})
     refused.action_confirm()
     quotation.action_quotation_sent()
     world.name(
-        approved | released | held | refused | quotation,
-        ["order_approved", "order_released", "order_held", "order_refused", "order_quotation"],
+        approved | released | held | stuffed | refused | quotation,
+        [
+            "order_approved",
+            "order_released",
+            "order_held",
+            "order_stuffed",
+            "order_refused",
+            "order_quotation",
+        ],
     )

@@ -653,17 +653,22 @@ class DmsAgreement(models.Model):
         in_force = {agreement.partner_id.id: agreement for agreement in agreements}
         return {partner: in_force.get(partner._origin.id, self.browse()) for partner in partners}
 
-    def _covered_products(self, products):
-        """Those of ``products`` that one of the agreement's lines covers."""
-        return products.filtered(lambda product: any(line._covers(product) for line in self.line_ids))
+    def _get_lines_for(self, territory):
+        """Lines that hold for ``territory``; all of them where it is not known."""
+        return self.line_ids.filtered(lambda line: not territory or line.territory_id._contains(territory))
 
-    def _get_covered_domain(self):
-        """The products that the agreement's lines cover, as a domain on ``product.product``."""
+    def _covered_products(self, products, territory=None):
+        """Those of ``products`` that one of the agreement's lines covers, for ``territory`` if it is given."""
+        lines = self._get_lines_for(territory)
+        return products.filtered(lambda product: any(line._covers(product) for line in lines))
+
+    def _get_covered_domain(self, territory=None):
+        """The products that :meth:`_covered_products` would answer, as a domain on ``product.product``."""
         return Domain.OR(
             Domain.TRUE
             if not line.categ_ids and not line.product_ids
             else Domain("categ_id", "child_of", line.categ_ids.ids) | Domain("id", "in", line.product_ids.ids)
-            for line in self.line_ids
+            for line in self._get_lines_for(territory)
         )
 
     def _get_territories(self):

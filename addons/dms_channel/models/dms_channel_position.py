@@ -263,6 +263,103 @@ class DmsChannelPosition(models.Model):
         return {(partner, product): float(quantity) for partner, product, quantity in rows}
 
     @api.model
+    def _get_stock(self, partners, products, company, date=None):
+        """What distributors have and what is on its way to them, in the product's unit.
+
+        :param date: at the end of this day, goods on their way included in the stock (default: now)
+        :return: ``{(partner id, product id): (stock, in transit)}``; pairs without a position are left out
+        :rtype: dict[tuple[int, int], tuple[float, float]]
+        """
+        if date and date < fields.Date.context_today(self):
+            past = self._at(date, partners, products, company)
+            return {key: (quantity, 0.0) for key, quantity in past.items()}
+        return {
+            (partner.id, product.id): (quantity - transit, transit)
+            for partner, product, quantity, transit in self._read_group(
+                [
+                    ("company_id", "=", company.id),
+                    ("partner_id", "in", partners.ids),
+                    ("product_id", "in", products.ids),
+                ],
+                ["partner_id", "product_id"],
+                ["quantity:sum", "in_transit:sum"],
+            )
+        }
+
+    @api.model
+    def _get_first_dates(self, partners, products, company):
+        """The day of the first move of each position: since when the distributor has had the product.
+
+        :rtype: dict[tuple[int, int], datetime.date]
+        """
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT position.partner_id, position.product_id, first.date
+                  FROM dms_channel_position position
+            CROSS JOIN LATERAL (
+                        SELECT date FROM dms_channel_move move
+                         WHERE move.partner_id = position.partner_id AND move.product_id = position.product_id
+                           AND move.company_id = position.company_id
+                      ORDER BY date LIMIT 1
+                       ) first
+                 WHERE position.company_id = %s AND position.partner_id = ANY(%s) AND position.product_id = ANY(%s)
+                """,
+                company.id,
+                partners.ids,
+                products.ids,
+            )
+        )
+        return {(partner_id, product_id): date for partner_id, product_id, date in rows}
+
+    @api.model
+    def _get_daily_demand(self, partners, products, company, date, days):
+        """Daily demand of the shops, in the product's unit: here the sell-through of ``days`` days up to ``date``.
+
+        A product that came to the distributor later than that is measured from then on, over two weeks at least.
+
+        :return: ``{(partner id, product id): units a day}``; pairs of which nothing is known are left out: a product
+            that the distributor never had, and all products of one that reported no sale in these days
+        :rtype: dict[tuple[int, int], float]
+        """
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT position.partner_id, position.product_id, first.date, COALESCE(sold.quantity, 0)
+                  FROM dms_channel_position position
+            CROSS JOIN LATERAL (
+                        SELECT date FROM dms_channel_move move
+                         WHERE move.partner_id = position.partner_id AND move.product_id = position.product_id
+                           AND move.company_id = position.company_id
+                      ORDER BY date LIMIT 1
+                       ) first
+            CROSS JOIN LATERAL (
+                        SELECT SUM(-quantity) AS quantity FROM dms_channel_move move
+                         WHERE move.partner_id = position.partner_id AND move.product_id = position.product_id
+                           AND move.company_id = position.company_id AND move.kind = 'sell_out'
+                           AND move.date > %(since)s AND move.date <= %(date)s
+                       ) sold
+                 WHERE position.company_id = %(company)s
+                   AND position.partner_id = ANY(%(partners)s) AND position.product_id = ANY(%(products)s)
+                   AND EXISTS (
+                        SELECT 1 FROM dms_channel_move move
+                         WHERE move.partner_id = position.partner_id AND move.company_id = position.company_id
+                           AND move.kind = 'sell_out' AND move.date > %(since)s AND move.date <= %(date)s
+                       )
+                """,
+                since=fields.Date.subtract(date, days=days),
+                date=date,
+                company=company.id,
+                partners=partners.ids,
+                products=products.ids,
+            )
+        )
+        return {
+            (partner_id, product_id): max(float(sold), 0.0) / min(max((date - first).days + 1, 14), days)
+            for partner_id, product_id, first, sold in rows
+        }
+
+    @api.model
     def _check_consistency(self):
         """Compare every position with the sum of its moves, and what is in transit with the open deliveries.
 

@@ -215,7 +215,7 @@ class ResPartner(models.Model):
         oldest_due = members._get_dms_oldest_due(company)
         for partner in self:
             debt = debts.get(partner._origin.id)
-            partner.dms_exposure = debt["unpaid"] + debt["open_orders"] if debt else 0.0
+            partner.dms_exposure = sum(debt.values()) if debt else 0.0
             partner.dms_credit_limit = limits.get(partner._origin.id, 0.0)
             due = oldest_due.get(partner._origin.id)
             partner.dms_overdue_days = max((today - due).days, 0) if due else 0
@@ -581,8 +581,8 @@ class ResPartner(models.Model):
         """What each partner owes ``company`` or is about to, in the company's currency.
 
         :param excluded_orders: confirmed orders to leave out
-        :return: ``{partner id: {"unpaid": receivable balance, "open_orders": confirmed and not invoiced}}``, with every
-            partner of ``self``
+        :return: ``{partner id: {"unpaid": receivable balance, "delivered": delivered and not invoiced, "open_orders":
+            confirmed and neither delivered nor invoiced}}``, with every partner of ``self``
         :rtype: dict[int, dict[str, float]]
         """
         unpaid = {
@@ -592,10 +592,11 @@ class ResPartner(models.Model):
             ._read_group(self._get_dms_receivable_domain(company), ["partner_id"], ["amount_residual:sum"])
         }
         open_orders = self.env["sale.order"]._get_dms_open_amounts(self, company, excluded_orders)
-        return {
-            id_: {"unpaid": unpaid.get(id_, 0.0), "open_orders": open_orders.get(id_, 0.0)}
-            for id_ in self.ids
-        }
+        debts = {}
+        for id_ in self.ids:
+            delivered, rest = open_orders.get(id_, (0.0, 0.0))
+            debts[id_] = {"unpaid": unpaid.get(id_, 0.0), "delivered": delivered, "open_orders": rest}
+        return debts
 
     def _get_dms_oldest_due(self, company):
         """Earliest due date of what each partner has not paid ``company``; partners who owe nothing are left out.

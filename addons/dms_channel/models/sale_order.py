@@ -6,7 +6,7 @@ from odoo.fields import Command
 from odoo.tools import SQL
 from odoo.tools.sql import column_exists, create_column
 
-from ..tools import guard
+from ..tools import guard, order_rule
 from .dms_order_check import STOPPING
 
 # Written by the order rules and by a release only, on no other path.
@@ -21,6 +21,15 @@ DECISION_FIELDS = {
     "dms_released_by",
     "dms_state",
     "dms_stopped_by_ids",
+}
+# Their change asks for another look at the decision.
+TOUCHING_FIELDS = {
+    "company_id",
+    "currency_id",
+    "order_line",
+    "partner_id",
+    "partner_shipping_id",
+    "pricelist_id",
 }
 CLEARED_STATES = ("approved", "released")
 APPROVAL_ACTIVITY = "dms_channel.mail_activity_type_release"
@@ -220,7 +229,7 @@ class SaleOrder(models.Model):
             result = super().write(vals)
         if vals.get("state") == "draft":
             self._dms_reset()
-        elif {"company_id", "currency_id", "order_line", "partner_id", "pricelist_id"} & vals.keys():
+        elif TOUCHING_FIELDS & vals.keys():
             self._dms_touch()
         return result
 
@@ -304,9 +313,31 @@ class SaleOrder(models.Model):
     def _get_dms_date(self):
         """The day whose agreements and rates count: today for a quotation, the order date afterwards."""
         self.ensure_one()
-        if self.state == "sale":
-            return fields.Datetime.context_timestamp(self, self.date_order).date()
-        return fields.Date.context_today(self)
+        return self._get_dms_today(self.date_order if self.state == "sale" else None)
+
+    def _get_dms_today(self, moment=None):
+        """Today, or the day of a moment, where the company is: not where the one is who confirms."""
+        timezone = self.company_id.partner_id.tz or "UTC"
+        return fields.Datetime.context_timestamp(
+            self.with_context(tz=timezone), moment or fields.Datetime.now()
+        ).date()
+
+    def _get_dms_moment(self):
+        """When the order is, or would be, confirmed."""
+        self.ensure_one()
+        return self.date_order if self.state == "sale" else fields.Datetime.now()
+
+    def _get_dms_territory(self):
+        """The territory that the goods are for, where it is known: that of the outlet that orders or receives them.
+
+        What goes to a distributor's own store is for any of its territories.
+        """
+        self.ensure_one()
+        receiver = self.partner_shipping_id.commercial_partner_id
+        customer = self.partner_id.commercial_partner_id
+        if receiver.channel_role and receiver != customer:
+            return receiver.territory_id
+        return customer.territory_id if customer.channel_role == "outlet" else customer.territory_id.browse()
 
     def _get_dms_lines(self):
         """Lines of goods that were ordered: no notes, down payments, delivery costs or rewards of a promotion."""
@@ -321,11 +352,160 @@ class SaleOrder(models.Model):
             )
         )
 
+    def _get_dms_ordered(self):
+        """The lines of goods as the rules see them.
+
+        :rtype: list[order_rule.Ordered]
+        """
+        self.ensure_one()
+        rate = self.currency_id._get_conversion_rate(
+            self.currency_id, self.company_id.currency_id, self.company_id, self._get_dms_date()
+        )
+        cases = {}
+        ordered = []
+        for line in self._get_dms_lines():
+            product, unit = line.product_id, line.product_uom_id
+            units = product.uom_id, product.uom_ids
+            if units not in cases:
+                cases[units] = product._get_dms_case_size()
+            factor = 1.0 if unit == product.uom_id else unit.factor / product.uom_id.factor
+            ordered.append(
+                order_rule.Ordered(
+                    line_id=line.id,
+                    product_id=product.id,
+                    categ_path=product.categ_id.parent_path or "",
+                    quantity=line.product_uom_qty * factor,
+                    open=max(line.product_uom_qty - line.qty_delivered, 0.0) * factor,
+                    case=cases[units],
+                    amount=line.price_total * rate,
+                    price=line.price_unit * (1 - line.discount / 100) / factor,
+                    gross=line.price_total / line.product_uom_qty / factor,
+                )
+            )
+        return ordered
+
+    def _get_dms_guidance_prices(self):
+        """The recommended retail price of each line's product in the territory that the goods are for.
+
+        :return: ``{line id: price}`` per unit of the product, taxes included, in the order's currency; lines without
+            guidance are left out
+        :rtype: dict[int, float]
+        """
+        self.ensure_one()
+        lines = self._get_dms_lines()
+        territory = self._get_dms_territory() or self.partner_id.commercial_partner_id.territory_id
+        date = self._get_dms_date()
+        guidance = self.env["dms.guidance.price"]._get_prices(
+            lines.product_id, territory, date, self.company_id
+        )
+        prices = {}
+        for line in lines:
+            if price := guidance.get((line.product_id.id, territory.id)):
+                prices[line.id] = price.currency_id._convert(
+                    price.price_recommended, self.currency_id, self.company_id, date, round=False
+                )
+        return prices
+
+    def _get_dms_list_prices(self):
+        """What the customer's own price list asks for each line, per unit of the product, in the order's currency.
+
+        Another price list on the order does not lower it.
+
+        :return: ``{line id: price}``; lines without a price to compare with are left out
+        :rtype: dict[int, float]
+        """
+        self.ensure_one()
+        partner = self.partner_id.with_company(self.company_id)
+        pricelist = partner.property_product_pricelist or self.pricelist_id
+        lines = self._get_dms_lines()
+        items = pricelist._get_applicable_rules(lines.product_id, self.date_order)
+        prices = {}
+        for line in lines:
+            product = line.product_id
+            quantity = line.product_uom_id._compute_quantity(
+                line.product_uom_qty, product.uom_id, round=False
+            )
+            item = next(
+                (item for item in items if item._is_applicable_for(product, quantity)), items.browse()
+            )
+            price = item._compute_price(
+                product, quantity, product.uom_id, self.date_order, currency=self.currency_id
+            )
+            if price > 0:
+                prices[line.id] = price
+        return prices
+
+    @api.model
+    def _get_dms_earlier_orders(self, partners, company, excluded_orders):
+        """Confirmed orders of each commercial partner: moment, and amount in the company's currency.
+
+        :rtype: dict[int, list[tuple]]
+        """
+        self.env["sale.order"].flush_model(
+            ["amount_total", "company_id", "currency_rate", "date_order", "partner_id", "state"]
+        )
+        earlier = {}
+        for partner_id, moment, amount in self.env.execute_query(
+            SQL(
+                """
+                SELECT partner.commercial_partner_id, sale_order.date_order,
+                       sale_order.amount_total / COALESCE(NULLIF(sale_order.currency_rate, 0), 1)
+                  FROM sale_order
+                  JOIN res_partner partner ON partner.id = sale_order.partner_id
+                 WHERE sale_order.state = 'sale' AND sale_order.company_id = %s
+                   AND partner.commercial_partner_id = ANY(%s) AND sale_order.id <> ALL(%s)
+                """,
+                company.id,
+                partners.ids,
+                excluded_orders.ids,
+            )
+        ):
+            earlier.setdefault(partner_id, []).append((moment, float(amount)))
+        return earlier
+
+    @api.model
+    def _get_dms_on_order(self, partners, products, company, excluded_orders):
+        """What is ordered and not delivered yet, in the product's unit, by (commercial partner, product).
+
+        :rtype: dict[tuple[int, int], float]
+        """
+        self.env["sale.order"].flush_model(["company_id", "partner_id", "state"])
+        self.env["sale.order.line"].flush_model(
+            ["order_id", "product_id", "product_uom_id", "product_uom_qty", "qty_delivered"]
+        )
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT partner.commercial_partner_id, line.product_id,
+                       SUM(GREATEST(line.product_uom_qty - COALESCE(line.qty_delivered, 0), 0)
+                           * unit.factor / own.factor)
+                  FROM sale_order_line line
+                  JOIN sale_order ON sale_order.id = line.order_id
+                  JOIN res_partner partner ON partner.id = sale_order.partner_id
+                  JOIN product_product product ON product.id = line.product_id
+                  JOIN product_template template ON template.id = product.product_tmpl_id
+                  JOIN uom_uom own ON own.id = template.uom_id
+                  JOIN uom_uom unit ON unit.id = line.product_uom_id
+                 WHERE sale_order.state = 'sale' AND sale_order.company_id = %s
+                   AND partner.commercial_partner_id = ANY(%s) AND line.product_id = ANY(%s)
+                   AND sale_order.id <> ALL(%s)
+              GROUP BY partner.commercial_partner_id, line.product_id
+                """,
+                company.id,
+                partners.ids,
+                products.ids,
+                excluded_orders.ids,
+            )
+        )
+        return {(partner_id, product_id): float(quantity) for partner_id, product_id, quantity in rows}
+
     def _get_dms_content(self):
         """What a decision is about, as JSON: the customer, and product, quantity and amount of each line."""
         self.ensure_one()
+        receiver = self.partner_shipping_id.commercial_partner_id
         return {
             "partner": self.partner_id.commercial_partner_id.id,
+            "receiver": receiver.id if receiver.channel_role else False,
             "company": self.company_id.id,
             "currency": self.currency_id.id,
             "lines": {
@@ -355,7 +535,7 @@ class SaleOrder(models.Model):
         if confirmed := self.filtered(lambda order: order.state == "sale"):
             invoiced = {
                 order_id: amount
-                for _partner, order_id, amount, _total in self._query_dms_amounts(
+                for _partner, order_id, amount, _total, _delivered in self._query_dms_amounts(
                     SQL("sale_order.id IN %s", tuple(confirmed.ids))
                 )
             }
@@ -366,9 +546,10 @@ class SaleOrder(models.Model):
 
     @api.model
     def _get_dms_open_amounts(self, partners, company, excluded_orders=None):
-        """Confirmed and not invoiced amounts in the company's currency, per commercial partner.
+        """Confirmed and not invoiced amounts in the company's currency, per commercial partner: what is delivered of
+        it, and the rest.
 
-        :rtype: dict[int, float]
+        :rtype: dict[int, tuple[float, float]]
         """
         if not partners:
             return {}
@@ -380,20 +561,25 @@ class SaleOrder(models.Model):
         if excluded_orders:
             where = SQL("%s AND sale_order.id NOT IN %s", where, tuple(excluded_orders.ids))
         amounts = {}
-        for partner_id, _order_id, invoiced, total in self._query_dms_amounts(where):
-            amounts[partner_id] = amounts.get(partner_id, 0.0) + max(total - invoiced, 0.0)
+        for partner_id, _order_id, invoiced, total, shipped in self._query_dms_amounts(where):
+            rest = max(total - invoiced, 0.0)
+            delivered = min(max(shipped - invoiced, 0.0), rest)
+            before = amounts.get(partner_id, (0.0, 0.0))
+            amounts[partner_id] = (before[0] + delivered, before[1] + rest - delivered)
         return amounts
 
     @api.model
     def _query_dms_amounts(self, where):
-        """Rows (commercial partner, order, posted invoices, order total) in the company's currency, each document at
-        its own rate. Credit notes don't reopen an order, so that returned goods don't count as still to come.
+        """Rows (commercial partner, order, posted invoices, order total, delivered) in the company's currency, each
+        document at its own rate. Credit notes don't reopen an order, so that returned goods don't count as still to come.
 
         Both sums are of lines: an order's total may be rounded otherwise, and its cents would stay open for ever."""
         self.env["sale.order"].flush_model(
             ["amount_total", "company_id", "currency_rate", "partner_id", "state"]
         )
-        self.env["sale.order.line"].flush_model(["invoice_lines", "order_id", "price_total"])
+        self.env["sale.order.line"].flush_model(
+            ["invoice_lines", "order_id", "price_total", "product_uom_qty", "qty_delivered"]
+        )
         self.env["account.move"].flush_model(["invoice_currency_rate", "move_type", "state"])
         self.env["account.move.line"].flush_model(["move_id", "price_total"])
         self.env["res.partner"].flush_model(["commercial_partner_id"])
@@ -404,17 +590,23 @@ class SaleOrder(models.Model):
                        sale_order.id,
                        COALESCE(SUM(item.price_total / COALESCE(NULLIF(move.invoice_currency_rate, 0), 1))
                                 FILTER (WHERE move.id IS NOT NULL), 0),
-                       (SELECT COALESCE(SUM(price_total), 0) FROM sale_order_line WHERE order_id = sale_order.id)
-                       / COALESCE(NULLIF(sale_order.currency_rate, 0), 1)
+                       ordered.total / COALESCE(NULLIF(sale_order.currency_rate, 0), 1),
+                       ordered.delivered / COALESCE(NULLIF(sale_order.currency_rate, 0), 1)
                   FROM sale_order
                   JOIN res_partner partner ON partner.id = sale_order.partner_id
+            CROSS JOIN LATERAL (
+                        SELECT COALESCE(SUM(price_total), 0) AS total,
+                               COALESCE(SUM(price_total * qty_delivered / NULLIF(product_uom_qty, 0)), 0) AS delivered
+                          FROM sale_order_line
+                         WHERE order_id = sale_order.id
+                       ) ordered
              LEFT JOIN sale_order_line line ON line.order_id = sale_order.id
              LEFT JOIN sale_order_line_invoice_rel rel ON rel.order_line_id = line.id
              LEFT JOIN account_move_line item ON item.id = rel.invoice_line_id
              LEFT JOIN account_move move ON move.id = item.move_id
                        AND move.state = 'posted' AND move.move_type = 'out_invoice'
                  WHERE %s
-              GROUP BY partner.commercial_partner_id, sale_order.id
+              GROUP BY partner.commercial_partner_id, sale_order.id, ordered.total, ordered.delivered
                 """,
                 where,
             )
@@ -580,7 +772,7 @@ class SaleOrder(models.Model):
     @api.model
     def _is_dms_less(self, old, new):
         """Whether every line of ``new`` was there before, with the same product and no less of quantity and amount."""
-        if any(old[name] != new[name] for name in ("partner", "company", "currency")):
+        if any(old.get(name) != new[name] for name in ("partner", "receiver", "company", "currency")):
             return False
         for line_id, (product, unit, quantity, amount) in new["lines"].items():
             before = old["lines"].get(line_id)

@@ -131,18 +131,24 @@ class CataloguePortal(DistributorPortal):
             distributor_sudo, Agreement_sudo.browse()
         )
 
-    def _dms_products_domain(self, agreement_sudo):
+    def _dms_products_domain(self, agreement_sudo, member_sudo):
+        """What the order rules would let the member buy: an outlet only what is sold in its territory."""
         company = request.env.company
+        territory_sudo = member_sudo.territory_id if member_sudo.channel_role == "outlet" else None
         return (
             Domain([("sale_ok", "=", True), ("type", "=", "consu")])
             & Domain("company_id", "in", [False, company.id])
-            & agreement_sudo._get_covered_domain()
+            & agreement_sudo._get_covered_domain(territory_sudo)
         )
 
     def _dms_find_product(self, distributor_sudo, product_id):
         agreement_sudo = self._dms_agreement(distributor_sudo)
-        domain = self._dms_products_domain(agreement_sudo) & Domain("id", "=", int(product_id))
-        return request.env["product.product"].sudo().search(domain) if agreement_sudo else None
+        if not agreement_sudo or not str(product_id).isdecimal():
+            return None
+        domain = self._dms_products_domain(agreement_sudo, distributor_sudo) & Domain(
+            "id", "=", int(product_id)
+        )
+        return request.env["product.product"].sudo().search(domain)
 
     def _dms_catalogue_values(self, member_sudo, page, search, categ, sortby):
         company = request.env.company
@@ -168,7 +174,7 @@ class CataloguePortal(DistributorPortal):
         if not agreement_sudo:
             return values
         Product_sudo = request.env["product.product"].sudo().with_company(company)
-        domain = self._dms_products_domain(agreement_sudo)
+        domain = self._dms_products_domain(agreement_sudo, member_sudo)
         categories_sudo = (
             request.env["product.category"]
             .sudo()

@@ -6,7 +6,7 @@ from unittest.mock import patch
 from openpyxl import load_workbook
 
 from odoo import http
-from odoo.fields import Date
+from odoo.fields import Command, Date
 from odoo.sql_db import Cursor
 from odoo.tests import tagged
 
@@ -188,6 +188,39 @@ class TestRoutes(DmsPortalCommon):
         self.assertIn("Tea", text)
         self.assertNotIn("9.00", text)
         self.assertNotIn("10.00", text)
+
+    def test_catalogue_offers_only_what_the_agreement_covers(self):
+        self.agreement_south.action_terminate()
+        self._create_agreement(
+            self.distributor_south,
+            self.territory_south,
+            date_start=Date.today(),
+            line_ids=[
+                Command.create(
+                    {
+                        "territory_id": self.territory_south.id,
+                        "categ_ids": [Command.set(self.categ_drinks.ids)],
+                    }
+                )
+            ],
+        )
+        self._login(self.clerk_south)
+        text = self._get("/my/catalogue").text
+        self.assertIn("Tea", text)
+        self.assertNotIn("Chips", text)
+        request = {"product_id": self.product_chips.id, "quantity": 2}
+        for product_id in (self.product_chips.id, str(self.product_chips.id), "x", -1, None):
+            answer = self.make_jsonrpc_request(
+                "/my/catalogue/quantity", {**request, "product_id": product_id}
+            )
+            with self.subTest(product_id=product_id):
+                self.assertIn("Your agreement does not cover this product", answer["error"])
+        # A line that came into the cart on another path, or before the agreement changed, is held when it is sent.
+        cart = self.env["sale.order"].sudo()._dms_get_cart(self.distributor_south, self.company, create=True)
+        cart._dms_set_quantity(self.product_chips, 1)
+        self._post(f"/my/cart/{cart.id}/send")
+        self.assertEqual((cart.state, cart.dms_state), ("draft", "held"))
+        self.assertIn("does not cover [CHIPS] Chips", self._get(f"/my/orders/{cart.id}").text)
 
     def test_order_approved_held_refused(self):
         self._login(self.clerk_north)
