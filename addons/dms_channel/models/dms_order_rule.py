@@ -988,7 +988,7 @@ class DmsOrderRule(models.Model):
     def _get_facts_cover(self, orders, dry):
         """Stock, what is on order, and daily demand, by (distributor id, product id).
 
-        A dry run looks at each order with the stock of its own day; other orders on their way that day are not known.
+        A dry run looks at each past order with the stock of its own day; what else was on order then is not known.
         """
         company = orders.company_id
         partners = orders.partner_id.commercial_partner_id.filtered(
@@ -997,9 +997,8 @@ class DmsOrderRule(models.Model):
         products = orders._get_dms_lines().product_id
         Position = self.env["dms.channel.position"]
         spans = set(self.filtered(lambda rule: rule.kind == "cover").mapped("demand_days"))
-        facts = {"stock": {}, "demand": {}, "on_order": {}}
-        dates = {order._get_dms_date() if dry else order._get_dms_today() for order in orders}
-        for date in dates:
+        facts = {"stock": {}, "demand": {}}
+        for date in {self._get_cover_date(order, dry) for order in orders}:
             facts["stock"][date] = Position._get_stock(partners, products, company, date if dry else None)
             for days in spans:
                 facts["demand"][date, days] = Position._get_daily_demand(
@@ -1007,17 +1006,20 @@ class DmsOrderRule(models.Model):
                 )
         facts["first"] = Position._get_first_dates(partners, products, company)
         facts["dry"] = dry
-        if not dry:
-            facts["on_order"] = self.env["sale.order"]._get_dms_on_order(partners, products, company, orders)
+        facts["on_order"] = self.env["sale.order"]._get_dms_on_order(partners, products, company, orders)
         return facts
+
+    def _get_cover_date(self, order, dry):
+        return order._get_dms_date() if dry else order._get_dms_today()
 
     def _judge_cover(self, order, facts):
         cover = facts["cover"]
-        date = order._get_dms_date() if cover["dry"] else order._get_dms_today()
+        date = self._get_cover_date(order, cover["dry"])
+        past = cover["dry"] and order.state == "sale"
         partner_id = order.partner_id.commercial_partner_id.id
         quantities = {}
         for line in self._select(facts["lines"][order.id]):
-            quantity = line.quantity if cover["dry"] else line.open
+            quantity = line.quantity if past else line.open
             quantities[line.product_id] = quantities.get(line.product_id, 0.0) + quantity
         over, unknown, new, worst = [], [], [], None
         for product_id, quantity in sorted(quantities.items()):
@@ -1031,7 +1033,7 @@ class DmsOrderRule(models.Model):
                 unknown.append(product_id)
                 continue
             stock, transit = cover["stock"][date].get(key, (0.0, 0.0))
-            on_order = cover["on_order"].get(key, 0.0)
+            on_order = 0.0 if past else cover["on_order"].get(key, 0.0)
             days = order_rule.days_of_cover(stock + transit + on_order + quantity, daily)
             item = (days, product_id, stock, transit, on_order, quantity, daily)
             worst = max(worst or item, item)
