@@ -17,7 +17,7 @@ class TestOrderTrial(DmsChannelCommon):
         cls.rule = cls.env["dms.order.rule"].create(
             {
                 "name": "Small orders",
-                "kind": "amount_max",
+                "kind": "amount",
                 "amount_max": 300.0,
                 "outcome": "hold",
                 "active": False,
