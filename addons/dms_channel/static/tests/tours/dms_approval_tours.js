@@ -20,7 +20,8 @@ tours.add("dms_approval_release", {
         },
         {
             content: "each rule with its outcome",
-            trigger: ".o_field_widget[name=dms_check_ids] .o_data_row:contains(Within the credit limit):contains(Held)",
+            trigger:
+                ".o_field_widget[name=dms_check_ids] .o_data_row:contains(Within the credit limit):contains(Held)",
         },
         {
             content: "each approval that is needed",
