@@ -36,6 +36,7 @@
         "data/dms_order_rule_data.xml",
         "data/dms_order_rule_trial_data.xml",
         "data/mail_activity_type_data.xml",
+        "data/dms_rebate_data.xml",
         "data/dms_settlement_data.xml",
         "data/mail_template_data.xml",
         "views/account_move_views.xml",

@@ -105,7 +105,7 @@ def programs(world):
                 for bound, rate in ((0, 1.0), (300000, 2.0), (600000, 3.5), (900000, 5.0))
             ],
             "factor_ids": [
-                Command.create({"min_points": points, "factor": factor})
+                Command.create({"threshold": points, "factor": factor})
                 for points, factor in ((-1000, 0.5), (0, 0.8), (20, 0.9), (40, 1.0))
             ],
         }

@@ -1,5 +1,6 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import SQL
 
 from ..tools import rebate
 
@@ -9,6 +10,14 @@ class AccountMove(models.Model):
 
     dms_settlement_id = fields.Many2one(
         "dms.settlement", "Settlement", readonly=True, copy=False, ondelete="restrict", index="btree_not_null"
+    )
+    dms_rebate_pending = fields.Selection(
+        [("new", "New"), ("changed", "Changed")],
+        "Rebate Computation",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+        help="Posted, or changed after it was counted, since periodic rebates were last computed.",
     )
     dms_accrual_ids = fields.One2many(
         "dms.rebate.accrual", "move_id", "Rebate Accruals", groups="dms_channel.dms_channel_group_user"
@@ -50,6 +59,9 @@ class AccountMove(models.Model):
 
     def button_draft(self):
         self._dms_check_derived()
+        counted = self.filtered(lambda move: move._dms_earns_rebate())
+        for pending, moves in counted.grouped("dms_rebate_pending").items():
+            moves._dms_set_rebate_pending(False if pending == "new" else "changed")
         result = super().button_draft()
         self.env["dms.rebate.accrual"].sudo().search(
             [("move_id", "in", self.ids), ("kind", "=", "accrual"), ("reversal_id", "=", False)]
@@ -79,6 +91,9 @@ class AccountMove(models.Model):
 
     def _post(self, soft=True):
         posted = super()._post(soft)
+        posted.filtered(
+            lambda move: not move.dms_rebate_pending and move._dms_earns_rebate()
+        )._dms_set_rebate_pending("new")
         self.env["dms.rebate.accrual"]._accrue(posted)
         return posted
 
@@ -105,6 +120,18 @@ class AccountMove(models.Model):
                         settlement=settlement_sudo.name,
                     )
                 )
+
+    def _dms_set_rebate_pending(self, pending):
+        """Note what the next computation of periodic rebates has to take up; no field of the document itself."""
+        if not self:
+            return
+        self.flush_recordset(["dms_rebate_pending"])
+        self.env.cr.execute(
+            SQL(
+                "UPDATE account_move SET dms_rebate_pending = %s WHERE id = ANY(%s)", pending or None, self.ids
+            )
+        )
+        self.invalidate_recordset(["dms_rebate_pending"], flush=False)
 
     def _dms_earns_rebate(self):
         """Return whether the document is a distributor's posted invoice or credit note, and no settlement."""

@@ -1,9 +1,10 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import format_date
+from odoo.tools import SQL, format_date
 
 from ..tools import rebate
 
@@ -48,14 +49,26 @@ class DmsRebateAccrual(models.Model):
     currency_id = fields.Many2one("res.currency", required=True, readonly=True)
     company_currency_id = fields.Many2one(related="company_id.currency_id", string="Company Currency")
     kind = fields.Selection(
-        [("accrual", "Accrual"), ("reversal", "Reversal")],
+        [
+            ("accrual", "Accrual"),
+            ("reversal", "Reversal"),
+            ("difference", "Difference"),
+            ("true_up", "True-up"),
+        ],
         required=True,
         readonly=True,
-        help="A reversal takes a document's base out again; its amount is what the period's rebate loses by that.",
+        help="A reversal takes a document's base out again; its amount is what the period's rebate loses by that. A "
+        "difference is what the period's computation changed by; a true-up one that came after the period was settled.",
     )
     move_id = fields.Many2one(
-        "account.move", "Document", required=True, readonly=True, ondelete="restrict", index=True
+        "account.move",
+        "Document",
+        readonly=True,
+        ondelete="restrict",
+        index="btree_not_null",
+        help="Empty on differences, which all documents of the period made.",
     )
+    document_name = fields.Char("Made by", compute="_compute_document_name")
     date = fields.Date(
         required=True, readonly=True, help="Date on which the document counts and amounts are converted."
     )
@@ -90,6 +103,9 @@ class DmsRebateAccrual(models.Model):
         "(program_id, move_id) WHERE kind = 'accrual' AND reversal_id IS NULL",
         "A document accrues once per programme.",
     )
+    _document_needed = models.Constraint(
+        "CHECK(move_id IS NOT NULL OR kind IN ('difference', 'true_up'))", "An accrual names its document."
+    )
     _open_idx = models.Index("(company_id, date) WHERE settlement_line_id IS NULL")
 
     # === COMPUTE ===
@@ -108,10 +124,20 @@ class DmsRebateAccrual(models.Model):
         for accrual in self:
             accrual.base_text = accrual.program_id.sudo()._format_base(accrual.base_amount)
 
-    @api.depends("program_id", "move_id", "kind")
+    @api.depends("move_id", "kind", "date")
+    @api.depends_context("lang")
+    def _compute_document_name(self):
+        for accrual in self:
+            accrual.document_name = accrual.move_id.name or self.env._(
+                "%(kind)s up to %(date)s",
+                kind=dict(self._fields["kind"]._description_selection(self.env)).get(accrual.kind, ""),
+                date=format_date(self.env, accrual.date),
+            )
+
+    @api.depends("program_id", "document_name")
     def _compute_display_name(self):
         for accrual in self:
-            accrual.display_name = f"{accrual.program_id.code}: {accrual.move_id.name or accrual.id}"
+            accrual.display_name = f"{accrual.program_id.code}: {accrual.document_name}"
 
     @api.depends("computation")
     @api.depends_context("lang")
@@ -125,6 +151,8 @@ class DmsRebateAccrual(models.Model):
         program_sudo, steps = self.program_id.sudo(), self.computation or {}
         if not steps:
             return []
+        if "computed" in steps:
+            return self._explain_difference(program_sudo, steps)
         base, money = program_sudo._format_base, program_sudo._format_money
         sentences = [
             self.env._(
@@ -173,6 +201,24 @@ class DmsRebateAccrual(models.Model):
         )
         return sentences
 
+    def _explain_difference(self, program_sudo, steps):
+        self.ensure_one()
+        money = program_sudo._format_money
+        return [
+            self.env._(
+                "%(program)s; period from %(start)s.",
+                program=program_sudo.display_name,
+                start=format_date(self.env, self.period_start),
+            ),
+            *program_sudo._explain_lines(steps["computed"]),
+            self.env._(
+                "To accrue in all: %(total)s; accrued before: %(before)s; accrued here: %(amount)s.",
+                total=money(steps["total"]),
+                before=money(steps["accrued_before"]),
+                amount=money(self.amount),
+            ),
+        ]
+
     # === CRUD ===
 
     @api.ondelete(at_uninstall=False)
@@ -194,10 +240,16 @@ class DmsRebateAccrual(models.Model):
     def action_view_invoice_lines(self):
         """Open the document's lines that made the base."""
         lines = [line["id"] for accrual in self for line in (accrual.computation or {}).get("lines", ())]
+        differences = self.filtered(lambda accrual: not accrual.move_id)
+        for accrual in differences:
+            lines += self.env["dms.rebate.engine"].sudo()._get_line_ids(
+                accrual.program_id.sudo(), accrual.partner_id.id, accrual.period_start
+            )
+        measure = differences.program_id[:1].sudo().measure or "invoiced"
         return {
             "type": "ir.actions.act_window",
-            "name": self.env._("Invoice Lines"),
-            "res_model": "account.move.line",
+            "name": self.env._("Lines"),
+            "res_model": self.env["dms.rebate.source"]._get_line_model(measure),
             "view_mode": "list,form",
             "domain": [("id", "in", lines)],
             "context": {"create": False, "edit": False, "delete": False},
@@ -279,7 +331,11 @@ class DmsRebateAccrual(models.Model):
                 rebate.ZERO,
             )
         else:
-            base = move._dms_convert_net(sum(lines.mapped("price_subtotal")), program.currency_id, date)
+            # Line by line, as the set-based computation converts.
+            base = sum(
+                (move._dms_convert_net(line.price_subtotal, program.currency_id, date) for line in lines),
+                rebate.ZERO,
+            )
         return Event(
             program=program,
             move=move,
@@ -385,14 +441,80 @@ class DmsRebateAccrual(models.Model):
             },
         }
 
+    @api.model
+    def _accrue_difference(self, programs, date):
+        """Accrue what the standings of periodic programmes say beyond what has accrued; a second run finds nothing.
+
+        :param date: day of the run; a period that ended before is accrued on its last day
+        :return: the new accruals
+        """
+        Balance = self.env["dms.rebate.balance"]
+        Balance.flush_model()
+        open_ = self.env.execute_query_dict(
+            SQL(
+                """
+                SELECT balance.id, balance.program_id, balance.partner_id, balance.period_start, balance.company_id,
+                       measure_amount, due_amount, lines,
+                       EXISTS (SELECT FROM dms_rebate_accrual AS accrual
+                                WHERE accrual.program_id = balance.program_id
+                                  AND accrual.partner_id = balance.partner_id
+                                  AND accrual.period_start = balance.period_start
+                                  AND accrual.state = 'settled') AS settled
+                  FROM dms_rebate_balance AS balance
+                 WHERE program_id = ANY(%s)
+                   AND (due_amount IS DISTINCT FROM amount OR measure_amount IS DISTINCT FROM base_amount)
+              ORDER BY balance.program_id, balance.partner_id, balance.period_start
+                """,
+                programs.ids,
+            )
+        )
+        locked = Balance._lock(
+            (row["program_id"], row["partner_id"], row["period_start"], row["company_id"]) for row in open_
+        )
+        program_of = {program.id: program for program in programs}
+        vals_list, sums = [], {}
+        for row in open_:
+            balance_id, base, amount = locked[row["program_id"], row["partner_id"], row["period_start"]]
+            sums[balance_id] = (row["measure_amount"], row["due_amount"])
+            vals_list.append(
+                self._prepare_difference_vals(program_of[row["program_id"]], row, base, amount, date)
+            )
+        accruals = self.create(vals_list)
+        Balance._store(sums)
+        accruals._post_entries()
+        return accruals
+
+    @api.model
+    def _prepare_difference_vals(self, program, row, base_before, accrued_before, date):
+        company, end = program.company_id, program._get_period_end(row["period_start"])
+        date = max(min(date, end or date), row["period_start"])
+        amount = float(row["due_amount"] - accrued_before)
+        lines = row["lines"] or program._compute_rebate(row["measure_amount"]).to_json()
+        return {
+            "program_id": program.id,
+            "partner_id": row["partner_id"],
+            "company_id": company.id,
+            "currency_id": program.currency_id.id,
+            "kind": "true_up" if row["settled"] else "difference",
+            "date": date,
+            "period_start": row["period_start"],
+            "base_amount": float(row["measure_amount"] - base_before),
+            "amount": amount,
+            "amount_company": program.currency_id._convert(amount, company.currency_id, company, date),
+            "computation": {
+                "computed": lines,
+                "total": str(row["due_amount"]),
+                "accrued_before": str(accrued_before),
+            },
+        }
+
     def _post_entries(self):
         """Post the amounts: rebates granted against accrued rebates."""
         batches = defaultdict(self.browse)
         for accrual in self:
             if not accrual.currency_id.is_zero(accrual.amount):
-                batches[
-                    accrual.company_id, accrual.program_id.journal_id, accrual.move_id.date or accrual.date
-                ] |= accrual
+                program = accrual.program_id
+                batches[accrual.company_id, program.journal_id, accrual._get_entry_date()] |= accrual
         if not batches:
             return
         entries = (
@@ -409,6 +531,14 @@ class DmsRebateAccrual(models.Model):
             accruals.entry_id = entry
         entries._post(soft=False)
 
+    def _get_entry_date(self):
+        """Return the accounting date: the document's; for differences their day, or the first after a lock."""
+        self.ensure_one()
+        if self.move_id:
+            return self.move_id.date
+        locks = self.company_id._get_violated_lock_dates(self.date, False, self.program_id.journal_id)
+        return locks[-1][0] + timedelta(days=1) if locks else self.date
+
     def _prepare_entry_vals(self, company, journal, date):
         if not journal:
             raise UserError(
@@ -417,7 +547,7 @@ class DmsRebateAccrual(models.Model):
                     self.program_id[:1].display_name,
                 )
             )
-        documents = self.move_id.mapped("name")
+        documents = self.mapped("document_name")
         ref = ", ".join(documents[:3]) + (" …" if len(documents) > 3 else "")
         return {
             "move_type": "entry",
@@ -434,7 +564,7 @@ class DmsRebateAccrual(models.Model):
         """Return the vals of the two journal items of one accrual: expense, then liability."""
         self.ensure_one()
         label = self.env._(
-            "%(program)s: %(document)s", program=self.program_id.display_name, document=self.move_id.name
+            "%(program)s: %(document)s", program=self.program_id.display_name, document=self.document_name
         )
         return [
             {
@@ -445,7 +575,7 @@ class DmsRebateAccrual(models.Model):
                 "amount_currency": sign * self.amount,
                 "balance": sign * self.amount_company,
                 # Stated, so that core does not look for a distribution model line by line.
-                "analytic_distribution": False,
+                "analytic_distribution": sign > 0 and self.program_id.analytic_distribution,
                 "dms_accrual_id": self.id,
             }
             for account, sign in (

@@ -1,19 +1,26 @@
+import json
+from dataclasses import replace
 from datetime import timedelta
-
-from dateutil.relativedelta import relativedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Domain
 from odoo.tools import format_date, formatLang
 
-from ..tools import guard, rebate
+from ..tools import guard, rebate, rebate_period
+from .dms_rebate_engine import Standing
 
 # What a published programme promises: changed by a new version only.
 TERMS = {
     "active",
+    "accrual_policy",
+    "accrual_tier",
+    "amount_cap",
     "amount_max",
+    "amount_min",
     "basis",
+    "bundle_ids",
+    "compare",
     "categ_ids",
     "code",
     "company_id",
@@ -21,13 +28,28 @@ TERMS = {
     "date_end",
     "date_start",
     "factor_ids",
+    "estimate_share",
+    "grace_days",
     "grade_ids",
+    "growth_against",
+    "growth_only",
+    "leaves_out_diverted",
     "measure",
+    "newcomer",
+    "newcomer_baseline",
     "partner_ids",
     "period",
+    "period_months",
+    "pool_by",
     "previous_id",
+    "price_leeway",
     "product_ids",
+    "qualify_by",
+    "rates_rise",
+    "relation_ids",
+    "sequence",
     "state",
+    "target_ids",
     "territory_ids",
     "tier_ids",
     "tier_method",
@@ -41,7 +63,7 @@ TERMS = {
 class DmsRebateProgram(models.Model):
     _name = "dms.rebate.program"
     _description = "Rebate Programme"
-    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _inherit = ["mail.thread", "mail.activity.mixin", "analytic.mixin"]
     _order = "state desc, date_start desc, code, version desc"
     _rec_names_search = ["name", "code"]
     _check_company_auto = True
@@ -82,23 +104,146 @@ class DmsRebateProgram(models.Model):
     next_ids = fields.One2many("dms.rebate.program", "previous_id", "Next Versions")
     description = fields.Text(translate=True, help="What distributors read about the programme.")
 
-    measure = fields.Selection([("invoiced", "Invoiced")], default="invoiced", required=True)
-    basis = fields.Selection(
-        [("amount", "Net value"), ("quantity", "Quantity")], default="amount", required=True, tracking=True
+    sequence = fields.Integer(
+        "Precedence", default=10, help="Among programmes that follow from each other, the lower number comes first."
     )
+    measure = fields.Selection(
+        [
+            ("ordered", "Ordered"),
+            ("delivered", "Delivered"),
+            ("invoiced", "Invoiced"),
+            ("paid", "Paid"),
+            ("sell_out", "Sold on (sell-through)"),
+        ],
+        default="invoiced",
+        required=True,
+        tracking=True,
+        help="Which sales count; returns, cancellations and credit notes are taken off.",
+    )
+    basis = fields.Selection(
+        [
+            ("amount", "Net value"),
+            ("quantity", "Quantity"),
+            ("weight", "Weight"),
+            ("volume", "Volume"),
+        ],
+        default="amount",
+        required=True,
+        tracking=True,
+    )
+    compare = fields.Selection(
+        [
+            ("volume", "Volume: tiers are figures of the measure"),
+            ("target", "Target: tiers are percent of the distributor's target"),
+            ("growth", "Growth: tiers are percent over an earlier period"),
+        ],
+        "Type",
+        default="volume",
+        required=True,
+        tracking=True,
+    )
+    growth_against = fields.Selection(
+        [
+            ("last_year", "The same period last year"),
+            ("previous", "The period before"),
+            ("stated", "A baseline stated for each distributor"),
+        ],
+        "Compared with",
+        default="last_year",
+        required=True,
+        help="A baseline stated for a distributor goes before what it bought: that is how one which took over a"
+        " territory is compared fairly.",
+    )
+    growth_only = fields.Boolean(
+        "Pays on the Growth Only", help="Otherwise the rate applies to everything that is measured."
+    )
+    newcomer = fields.Selection(
+        [
+            ("nothing", "Earns nothing"),
+            ("stated", "Is compared with a stated baseline"),
+            ("first", "Earns the first tier's rate on everything"),
+        ],
+        "New Distributor",
+        default="nothing",
+        required=True,
+        help="What holds for a distributor that has bought nothing in the earlier period.",
+    )
+    newcomer_baseline = fields.Float("Baseline of New Distributors", digits=(18, 4))
+    target_ids = fields.One2many("dms.rebate.target", "program_id", "Targets and Baselines", copy=True)
+    bundle_ids = fields.One2many(
+        "dms.rebate.bundle",
+        "program_id",
+        "Bundle",
+        copy=True,
+        help="Thresholds that a distributor has to reach all at once before it earns anything.",
+    )
+    pool_by = fields.Selection(
+        [
+            ("none", "Each distributor for itself"),
+            ("program", "All distributors together"),
+            ("territory", "The distributors of a territory together"),
+            ("upstream", "The distributors of one supplier together"),
+        ],
+        "Tiers are Reached by",
+        default="none",
+        required=True,
+        help="Those who reach a tier together share the rebate in proportion to what each of them bought.",
+    )
+    relation_ids = fields.One2many("dms.rebate.relation", "program_id", "Relations", copy=True)
+    qualify_by = fields.Selection(
+        [("document", "The document's day"), ("order", "The order's day")],
+        "Qualifying Date",
+        default="document",
+        required=True,
+    )
+    grace_days = fields.Integer(
+        help="A sale whose qualifying date lies in the period counts for it when it is invoiced, delivered or paid at"
+        " most so many days after the period's end; else it counts for the later period."
+    )
+    leaves_out_diverted = fields.Boolean(
+        "Leave Out Diverted Goods", help="Units that a diversion case ruled diverted leave the base."
+    )
+    price_leeway = fields.Float(
+        "Price Leeway (%)", digits=(5, 2), help="A sale this far below the list price still keeps the price."
+    )
+    accrual_policy = fields.Selection(
+        [("posting", "When an invoice is posted"), ("periodic", "As a periodic difference")],
+        "Accrues",
+        compute="_compute_accrual_policy",
+        store=True,
+        readonly=False,
+        precompute=True,
+        required=True,
+    )
+    accrual_tier = fields.Selection(
+        [("reached", "At the tier reached"), ("expected", "At the tier expected for the period's end")],
+        "At Which Rate",
+        default="reached",
+        required=True,
+    )
+    estimate_share = fields.Float(
+        "Share of the Run Rate",
+        digits=(5, 4),
+        default=0.8,
+        help="The measure is carried on to the period's end at its daily rate so far; this share of the addition counts,"
+        " so that no more is expected than is likely to come.",
+    )
+    rates_rise = fields.Boolean("Higher Tiers Pay More", default=True)
     uom_id = fields.Many2one("uom.uom", "Unit", help="Quantities are counted in this unit.")
     period = fields.Selection(
         [
             ("month", "Month"),
             ("quarter", "Quarter"),
             ("year", "Calendar year"),
-            ("validity", "Whole validity"),
+            ("custom", "Custom length"),
+            ("validity", "Contract to date"),
         ],
         default="year",
         required=True,
         tracking=True,
         help="Purchases add up within this period; the tiers apply to the sum.",
     )
+    period_months = fields.Integer("Months", default=6, help="Length of a custom period, from the first day on.")
     tier_method = fields.Selection(
         [
             ("banded", "Banded: each band at its own rate"),
@@ -112,13 +257,18 @@ class DmsRebateProgram(models.Model):
     amount_max = fields.Monetary(
         "Cap per Period", tracking=True, help="The most a distributor earns in one period. Zero: no cap."
     )
+    amount_min = fields.Monetary("Minimum per Period", help="A rebate below this is not paid. Zero: no minimum.")
+    amount_cap = fields.Monetary(
+        "Overall Cap", help="The most a distributor earns over the whole validity. Zero: no cap."
+    )
     factor_ids = fields.One2many(
         "dms.rebate.factor",
         "program_id",
-        "Credit-point Factors",
+        "Modifiers",
         copy=True,
-        help="At settlement the rebate is multiplied by the factor that the distributor's credit points reach.",
+        help="The rebate is multiplied by each factor that holds; credit points apply at settlement.",
     )
+    summary = fields.Text(compute="_compute_summary")
 
     categ_ids = fields.Many2many("product.category", string="Product Categories")
     product_ids = fields.Many2many("product.product", string="Products", check_company=True)
@@ -202,6 +352,120 @@ class DmsRebateProgram(models.Model):
                 program.journal_id and program.expense_account_id and program.accrual_account_id
             )
 
+    @api.depends("measure", "compare", "pool_by", "qualify_by")
+    def _compute_accrual_policy(self):
+        for program in self:
+            policy = program.accrual_policy or "posting"
+            program.accrual_policy = policy if program._may_accrue_on_posting() else "periodic"
+
+    def _may_accrue_on_posting(self):
+        """One invoice tells what it adds when nothing but the distributor's own invoices count."""
+        self.ensure_one()
+        return (
+            self.measure == "invoiced"
+            and self.compare == "volume"
+            and self.pool_by == "none"
+            and self.qualify_by == "document"
+            and self.accrual_tier == "reached"
+            and not self.bundle_ids
+            and not self.relation_ids
+            and not self.amount_cap
+            and not self.leaves_out_diverted
+            and not self.factor_ids.filtered(lambda factor: factor.kind != "points")
+        )
+
+    @api.depends(
+        "measure",
+        "basis",
+        "compare",
+        "period",
+        "tier_ids.rate",
+        "tier_ids.from_amount",
+        "tier_method",
+        "pool_by",
+        "growth_only",
+        "growth_against",
+        "bundle_ids.threshold",
+        "factor_ids.factor",
+        "relation_ids.kind",
+        "amount_max",
+        "amount_min",
+        "amount_cap",
+        "accrual_policy",
+        "accrual_tier",
+    )
+    @api.depends_context("lang")
+    def _compute_summary(self):
+        for program in self:
+            program.summary = "\n".join(program._summarise())
+
+    def _summarise(self):
+        """Return the programme in sentences, as a sales director would put it."""
+        self.ensure_one()
+
+        def choice(name):
+            return dict(self._fields[name]._description_selection(self.env))[self[name]]
+
+        tiers = self.tier_ids.sorted("from_amount")
+        unit = "" if self.compare == "volume" else " %"
+        steps = ", ".join(
+            self.env._(
+                "from %(bound)s %(rate)s",
+                bound=f"{tier.from_amount:g}{unit}" if unit else self._format_base(tier.from_amount),
+                rate=tier._format_rate(),
+            )
+            for tier in tiers
+        )
+        sentences = [
+            self.env._(
+                "Counts: %(measure)s, %(basis)s, by %(period)s.",
+                measure=choice("measure"),
+                basis=choice("basis"),
+                period=choice("period"),
+            ),
+            self.env._("%(type)s. Pays %(steps)s.", type=choice("compare"), steps=steps or self.env._("nothing yet")),
+            choice("tier_method") + ".",
+        ]
+        if self.compare == "growth":
+            sentences.append(
+                self.env._(
+                    "Compared with: %(against)s; a new distributor: %(newcomer)s.",
+                    against=choice("growth_against"),
+                    newcomer=choice("newcomer"),
+                )
+            )
+            if self.growth_only:
+                sentences.append(self.env._("Only the growth earns."))
+        if self.bundle_ids:
+            sentences.append(
+                self.env._(
+                    "Only who reaches all of these earns: %s.",
+                    ", ".join(f"{part.name or ''} ≥ {self._format_base(part.threshold)}" for part in self.bundle_ids),
+                )
+            )
+        if self.pool_by != "none":
+            sentences.append(choice("pool_by") + ".")
+        sentences += [relation._to_sentence() for relation in self.relation_ids if relation.other_ids]
+        money = self._format_money
+        limits = [
+            (self.amount_min, self.env._("Less than %s a period is not paid.", money(self.amount_min))),
+            (self.amount_max, self.env._("At most %s a period.", money(self.amount_max))),
+            (self.amount_cap, self.env._("At most %s over the whole validity.", money(self.amount_cap))),
+        ]
+        sentences += [sentence for amount, sentence in limits if amount]
+        if self.factor_ids:
+            kinds = dict(self.env["dms.rebate.factor"]._fields["kind"]._description_selection(self.env))
+            named = dict.fromkeys(kinds[factor.kind] for factor in self.factor_ids)
+            sentences.append(self.env._("What is paid depends on: %s.", ", ".join(named)))
+        sentences.append(
+            self.env._(
+                "Accrues %(when)s, %(tier)s.",
+                when=choice("accrual_policy").lower(),
+                tier=choice("accrual_tier").lower(),
+            )
+        )
+        return sentences
+
     def _compute_totals(self):
         accrued = {
             program: (amount, partners)
@@ -232,6 +496,52 @@ class DmsRebateProgram(models.Model):
             )
 
     # === CONSTRAINTS ===
+
+    @api.constrains(
+        "accrual_policy",
+        "accrual_tier",
+        "amount_cap",
+        "bundle_ids",
+        "compare",
+        "factor_ids",
+        "leaves_out_diverted",
+        "measure",
+        "pool_by",
+        "qualify_by",
+        "relation_ids",
+    )
+    def _check_accrual_policy(self):
+        for program in self:
+            if program.accrual_policy == "posting" and not program._may_accrue_on_posting():
+                raise ValidationError(
+                    self.env._(
+                        "%s depends on more than a distributor's own invoices, so one invoice can't tell what it adds. "
+                        "Let it accrue as a periodic difference.",
+                        program.display_name,
+                    )
+                )
+
+    @api.constrains("period", "period_months", "grace_days", "estimate_share", "compare", "date_end")
+    def _check_period(self):
+        for program in self:
+            if program.period == "custom" and program.period_months < 1:
+                raise ValidationError(
+                    self.env._("A custom period of %s lasts one month or more.", program.display_name)
+                )
+            if program.grace_days < 0 or not 0 <= program.estimate_share <= 1:
+                raise ValidationError(
+                    self.env._(
+                        "%s: grace days lie at zero or above, the share of the run rate between 0 and 100 %%.",
+                        program.display_name,
+                    )
+                )
+            if program.compare == "growth" and program.period == "validity" and not program.date_end:
+                raise ValidationError(
+                    self.env._(
+                        "%s measures growth from its first day to an open end: give it a last day or a shorter period.",
+                        program.display_name,
+                    )
+                )
 
     @api.constrains("basis", "tier_ids")
     def _check_tier_kinds(self):
@@ -278,8 +588,11 @@ class DmsRebateProgram(models.Model):
         """Raise with all that is missing before the programme can take effect, in words."""
         self.ensure_one()
         problems = []
-        if not self.tier_ids:
-            problems.append(self.env._("It has no tier: add at least one (such as from 0, 2 %)."))
+        problems += self._get_tier_problems()
+        if self.compare == "target" and not self.target_ids:
+            problems.append(
+                self.env._("It pays by attainment and states no target: enter one for each distributor.")
+            )
         if not self.journal_id:
             problems.append(
                 self.env._("It has no journal: choose one of type Miscellaneous on the Accounting tab.")
@@ -336,6 +649,37 @@ class DmsRebateProgram(models.Model):
             raise UserError(
                 self.env._("%s can't be published yet:", self.display_name) + "\n- " + "\n- ".join(problems)
             )
+
+    def _get_tier_problems(self):
+        """Return what is wrong with the tiers, as sentences."""
+        tiers = self.tier_ids.sorted("from_amount")
+        ends = [rebate.decimal(tier.stated_end) or None for tier in tiers]
+        words = {
+            "empty": lambda tier: self.env._("It has no tier: add at least one (such as from 0, 2 %)."),
+            "falling_rate": lambda tier: self.env._(
+                "The tier from %(bound)s pays less than the one before, yet higher tiers are said to pay more: "
+                "correct the rate, or untick “Higher Tiers Pay More”.",
+                bound=f"{tier.from_amount:g}",
+            ),
+            "overlap": lambda tier: self.env._(
+                "The tier from %(bound)s is stated to end at %(end)s, beyond the start of the next one at %(next)s: "
+                "amounts between the two would fall in both.",
+                bound=f"{tier.from_amount:g}",
+                end=f"{tier.stated_end:g}",
+                next=f"{tier.to_amount:g}",
+            ),
+            "gap": lambda tier: self.env._(
+                "The tier from %(bound)s is stated to end at %(end)s, but the next one starts at %(next)s: "
+                "amounts between the two would fall in none.",
+                bound=f"{tier.from_amount:g}",
+                end=f"{tier.stated_end:g}",
+                next=f"{tier.to_amount:g}",
+            ),
+        }
+        found = rebate.tier_problems(
+            tiers._to_tiers(), self.rates_rise, ends if all(ends[:-1]) and len(ends) > 1 else None
+        )
+        return [words[code](tiers[index] if index is not None else tiers) for code, index in found if code in words]
 
     def _get_overlapping(self):
         """Return a published version of the same programme that holds on one of its days and that publishing won't end."""
@@ -472,6 +816,10 @@ class DmsRebateProgram(models.Model):
     def _end_on(self, date):
         """Let the programme end on ``date``; what it accrued for later days is reversed."""
         for program in self:
+            if program.accrual_policy == "periodic":
+                program._set_state("closed", date_end=min(program.date_end or date, date))
+                program._accrue_difference()
+                continue
             later = (
                 self.env["dms.rebate.accrual"]
                 .sudo()
@@ -489,7 +837,8 @@ class DmsRebateProgram(models.Model):
 
     def _accrue_posted(self):
         """Accrue the posted documents within validity; documents that were accrued before are left alone."""
-        for program in self:
+        self.filtered(lambda program: program.accrual_policy == "periodic")._accrue_difference()
+        for program in self.filtered(lambda program: program.accrual_policy == "posting"):
             domain = Domain(
                 [
                     ("company_id", "=", program.company_id.id),
@@ -502,12 +851,42 @@ class DmsRebateProgram(models.Model):
             moves_sudo = self.env["account.move"].sudo().search(domain, order="invoice_date, id")
             self.env["dms.rebate.accrual"]._accrue(moves_sudo, programs=program)
 
+    def _accrue_difference(self, date=None):
+        """Compute periodic programmes from their documents and accrue what differs from what has accrued."""
+        if not self:
+            return self.env["dms.rebate.accrual"]
+        date = date or fields.Date.context_today(self)
+        # Documents that wait to be counted are counted for everyone first, else they would count twice here.
+        engine_sudo = self.env["dms.rebate.engine"].sudo()
+        engine_sudo._synchronise(self.company_id)
+        engine_sudo._refresh(self.sudo(), date)
+        return self.env["dms.rebate.accrual"].sudo()._accrue_difference(self.sudo(), date)
+
+    @api.model
+    def _get_periodic(self, companies=None):
+        """Return the programmes that accrue as a periodic difference, in order of precedence."""
+        domain = Domain([("state", "!=", "draft"), ("accrual_policy", "=", "periodic")])
+        if companies is not None:
+            domain &= Domain("company_id", "in", companies.ids)
+        return self.search(domain, order="sequence, id")
+
+    @api.model
+    def _cron_accrue(self):
+        """Compute and accrue all periodic programmes, one after the other."""
+        programs = self._get_periodic()
+        commit = self.env["ir.cron"]._commit_progress
+        commit(remaining=len(programs))
+        for program in programs:
+            program.with_company(program.company_id)._accrue_difference()
+            commit(1)
+
     @api.model
     def _get_candidates(self, companies, date_min, date_max):
-        """Return the programmes that may hold for documents of the companies between two dates."""
+        """Return the programmes that accrue on posting and may hold for documents between two dates."""
         return self.search(
             [
                 ("company_id", "in", companies.ids),
+                ("accrual_policy", "=", "posting"),
                 ("state", "in", ("published", "closed")),
                 ("date_start", "<=", date_max),
                 "|",
@@ -545,44 +924,253 @@ class DmsRebateProgram(models.Model):
 
     def _get_period_start(self, date):
         """Return the first day of the accumulation period that holds ``date``."""
-        self.ensure_one()
-        match self.period:
-            case "month":
-                start = date.replace(day=1)
-            case "quarter":
-                start = date.replace(month=(date.month - 1) // 3 * 3 + 1, day=1)
-            case "year":
-                start = date.replace(month=1, day=1)
-            case _:
-                start = self.date_start
-        return max(start, self.date_start)
+        return self._get_period(date)[0]
 
     def _get_period_end(self, start):
         """Return the last day of the period that starts on ``start``; False for an open end."""
+        return self._get_period(start)[1] or False
+
+    def _get_period(self, date):
         self.ensure_one()
-        months = {"month": 1, "quarter": 3, "year": 12}.get(self.period)
-        if not months:
-            return self.date_end
-        first = start.replace(month=(start.month - 1) // months * months + 1, day=1)
-        end = first + relativedelta(months=months, days=-1)
-        return min(end, self.date_end) if self.date_end else end
+        return rebate_period.period_of(
+            date, self.period, self.date_start, self.date_end or None, self.period_months
+        )
+
+    def _get_periods(self, until):
+        """Return the periods that have begun by ``until``, as pairs (start, end or None)."""
+        self.ensure_one()
+        return rebate_period.periods_between(
+            self.period, self.date_start, self.date_end or None, until, self.period_months
+        )
+
+    # === ENGINE ===
+
+    def _get_source_key(self):
+        """Programmes of one key are measured by one query."""
+        self.ensure_one()
+        rule = (
+            (self.id,)
+            if self._has_counting_rule()
+            else tuple(sorted(self.factor_ids.filtered(lambda line: line.kind == "payment").mapped("threshold")))
+        )
+        return (self.company_id, self.measure, self.basis, self.uom_id, self.currency_id, rule)
+
+    def _has_counting_rule(self):
+        """Return whether a line may count on another day than its document's."""
+        self.ensure_one()
+        return self.measure == "paid" or self.qualify_by == "order"
+
+    def _is_plain(self):
+        """Return whether a distributor's measure alone says what it earns."""
+        self.ensure_one()
+        return (
+            self.compare == "volume"
+            and self.pool_by == "none"
+            and not self.bundle_ids
+            and not self.relation_ids
+            and not self.amount_cap
+            and not self.leaves_out_diverted
+            and not self.factor_ids.filtered(lambda factor: factor.kind != "points")
+        )
+
+    def _get_terms(self):
+        """Return the programme as :class:`..tools.rebate.Terms`."""
+        self.ensure_one()
+        return rebate.Terms(
+            tuple(self.tier_ids._to_tiers()),
+            self.tier_method,
+            compare=self.compare,
+            growth_only=self.growth_only,
+            newcomer=self.newcomer,
+            stated_baseline=rebate.decimal(self.newcomer_baseline),
+            bundle=tuple((part.name, rebate.decimal(part.threshold)) for part in self.bundle_ids),
+            minimum=rebate.decimal(self.amount_min) or None,
+            maximum=rebate.decimal(self.amount_max) or None,
+            rounding=rebate.decimal(self.currency_id.rounding),
+        )
+
+    def _get_product_scopes(self):
+        """Return ``[(program id, part, product ids or None for all)]``; part 0 is the whole, then those of the bundle."""
+        self.ensure_one()
+        parts = [self, *self.bundle_ids]
+        return [
+            (
+                self.id,
+                number,
+                self._get_product_ids(part.categ_ids, part.product_ids)
+                if part.categ_ids or part.product_ids
+                else None,
+            )
+            for number, part in enumerate(parts)
+        ]
+
+    def _get_product_ids(self, categories, products):
+        inside = (
+            self.env["product.product"]
+            .with_context(active_test=False)
+            ._search([("categ_id", "child_of", categories.ids)])
+            if categories
+            else ()
+        )
+        return {*products.ids, *inside}
+
+    def _get_partner_ids(self, partners=None):
+        """Return the ids of the distributors in scope, of ``partners`` only where that is given.
+
+        The members of a pool always go together.
+        """
+        self.ensure_one()
+        domain = Domain("channel_role", "=", "distributor")
+        if self.partner_ids:
+            domain &= Domain("id", "in", self.partner_ids.ids)
+        if self.grade_ids:
+            domain &= Domain("grade_id", "in", self.grade_ids.ids)
+        if self.territory_ids:
+            domain &= Domain("territory_id", "child_of", self.territory_ids.ids)
+        if partners is not None and self.pool_by == "none":
+            domain &= Domain("id", "in", partners.commercial_partner_id.ids)
+        return self.env["res.partner"].with_context(active_test=False).search(domain, order="id").ids
+
+    def _get_preceding(self):
+        """Return the programmes that these follow from, directly or through others."""
+        found = self.browse()
+        waiting = self
+        while waiting:
+            others = self.browse().union(*(relation._get_others() for relation in waiting.relation_ids))
+            waiting = others - found - self
+            found |= waiting
+        return found
+
+    def _get_related(self, standings, partner_id, start, end):
+        """Return what related programmes mean for a distributor's period: earned elsewhere, excluded by, room left."""
+        self.ensure_one()
+        elsewhere, excluded_by, rooms = rebate.ZERO, "", []
+        for relation in self.relation_ids:
+            earned = {
+                other: [
+                    standing.earned
+                    for first, _last in other._get_periods(end)
+                    if first >= start and (standing := standings.get((other.id, partner_id, first)))
+                ]
+                for other in relation._get_others()
+            }
+            amount = sum((value for values in earned.values() for value in values), rebate.ZERO)
+            if relation.kind == rebate.REDUCES:
+                elsewhere += amount
+            elif relation.kind == rebate.CAP:
+                rooms.append(rebate.room_left(rebate.decimal(relation.amount), [amount]))
+            elif amount > 0:
+                excluded_by = ", ".join(other.code for other, values in earned.items() if any(values))
+        if self.amount_cap:
+            before = [
+                standing.earned
+                for first, _last in self._get_periods(start)
+                if first < start and (standing := standings.get((self.id, partner_id, first)))
+            ]
+            rooms.append(rebate.room_left(rebate.decimal(self.amount_cap), before))
+        return elsewhere, excluded_by, min(rooms, default=None)
+
+    def _get_pools(self, partner_ids):
+        """Return lists of those who reach a tier together."""
+        self.ensure_one()
+        partners = self.env["res.partner"].browse(sorted(partner_ids))
+        match self.pool_by:
+            case "program":
+                groups = [partners] if partners else []
+            case "territory":
+                groups = partners.grouped("territory_id").values()
+            case "upstream":
+                groups = partners.grouped("upstream_id").values()
+            case _:
+                groups = partners
+        return [group.ids for group in groups]
+
+    def _estimate(self, standing, today):
+        """Return what to accrue of a standing, and the lines of its computation as JSON text.
+
+        At the expected tier: the measure is carried on to the period's end at its daily rate so far, that addition held
+        back by the stated share; what the rebate of the whole would be, in proportion to what has been measured.
+        """
+        self.ensure_one()
+        result = standing.result or self._compute_rebate(standing.facts.measure)
+        lines, due = result.to_json(), standing.earned
+        if self.pool_by != "none":
+            lines.append(["share", rebate.figure(standing.facts.measure), str(standing.earned)])
+        measure = standing.facts.measure
+        if self.accrual_tier == "expected" and measure > 0:
+            expected, amount = self._project(standing, today, rebate.decimal(self.estimate_share))
+            due = rebate.round_to(amount * measure / expected, rebate.decimal(self.currency_id.rounding))
+            formula = f"{rebate.figure(amount)} × {rebate.figure(measure)} ÷ {rebate.figure(rebate.round_to(expected))}"
+            lines.append(["estimate", formula, str(due)])
+        return due, json.dumps(lines)
+
+    def _get_plain_standing(self, start, measure, amount):
+        self.ensure_one()
+        return Standing(self, start, self._get_period(start)[1], rebate.Facts(measure), None, amount)
+
+    def _explain_lines(self, lines):
+        """Return the lines of a computation as sentences: what was done, in figures, what it comes to.
+
+        :param lines: ``[[code, formula, amount], ...]`` of :meth:`..tools.rebate.Result.to_json`
+        """
+        self.ensure_one()
+        words = {
+            "measure": self.env._("Counted, returns taken off"),
+            "diverted": self.env._("Less diverted goods"),
+            "elsewhere": self.env._("Less what related programmes earned"),
+            "excluded": self.env._("Excluded by"),
+            "bundle": self.env._("Reached"),
+            "bundle_missed": self.env._("Missed, so nothing is earned"),
+            "no_target": self.env._("No target is stated, so nothing is earned"),
+            "target": self.env._("Target attained, in percent"),
+            "newcomer": self.env._("Nothing to compare with: a new distributor earns nothing"),
+            "newcomer_first": self.env._("New distributor: the first tier's rate on everything"),
+            "newcomer_stated": self.env._("New distributor: compared with the stated baseline"),
+            "growth": self.env._("Growth in percent"),
+            "growth_only": self.env._("Only the growth counts"),
+            "tier": self.env._("Tier"),
+            "payment": self.env._("Paid in time"),
+            "grade": self.env._("Grade"),
+            "quality": self.env._("Months with data, in percent"),
+            "price": self.env._("Sold on at the price, in percent"),
+            "minimum": self.env._("Below the minimum, so nothing is paid"),
+            "maximum": self.env._("Maximum of the period"),
+            "overall_cap": self.env._("What the cap leaves"),
+            "total": self.env._("Rounded"),
+            "share": self.env._("Share in the pool, in proportion to"),
+            "estimate": self.env._("Expected for the period's end, in proportion to what counts so far"),
+        }
+        return [
+            f"{words[code]}{': ' + formula if formula else ''} = {rebate.figure(rebate.round_to(rebate.decimal(amount)))}"
+            for code, formula, amount in lines
+        ]
+
+    def _project(self, standing, today, share=rebate.ONE):
+        """Return the measure that a period comes to at its run rate, and the rebate of that."""
+        self.ensure_one()
+        facts = standing.facts
+        expected = rebate_period.project(facts.measure, standing.start, standing.end, today, share)
+        if self.pool_by != "none":
+            return expected, standing.earned
+        ratio = expected / facts.measure if facts.measure else rebate.ONE
+        bundle = tuple((name, part * ratio) for name, part in facts.bundle)
+        return expected, rebate.earn(self._get_terms(), replace(facts, measure=expected, bundle=bundle)).total
 
     def _compute_rebate(self, base):
         """Return the :class:`..tools.rebate.Result` of a period's base (Decimal), rounded in the programme's currency."""
         self.ensure_one()
-        return rebate.compute(
-            base,
-            self.tier_ids._to_tiers(),
-            self.tier_method,
-            rounding=rebate.decimal(self.currency_id.rounding),
-            cap=rebate.decimal(self.amount_max) if self.amount_max else None,
-        )
+        return rebate.earn(self._get_terms(), rebate.Facts(base))
 
     def _get_factor(self, points):
         """Return the Decimal factor for credit points."""
         self.ensure_one()
         return rebate.factor_for(
-            points, [(line.min_points, rebate.decimal(line.factor)) for line in self.factor_ids]
+            points,
+            [
+                (rebate.decimal(line.threshold), rebate.decimal(line.factor))
+                for line in self.factor_ids
+                if line.kind == "points"
+            ],
         )
 
     @api.model
@@ -592,7 +1180,8 @@ class DmsRebateProgram(models.Model):
         The caller has checked that the user may see ``partner``.
 
         :return: list of dicts: program, period_start, period_end (or False), base, accrued, rate_text, next_from,
-            missing (both None in the last tier), next_rate_text, base_text, missing_text, accrued_text
+            missing (both None in the last tier), next_rate_text, base_text, missing_text, accrued_text, earned and
+            expected (the rebate so far, and at the period's end at the daily rate so far) with their texts
         """
         date = date or fields.Date.context_today(self)
         programs_sudo = self.sudo().search(
@@ -615,9 +1204,8 @@ class DmsRebateProgram(models.Model):
         progress = []
         for program in programs_sudo:
             start = program._get_period_start(date)
-            balance = balance_of.get((program, start))
-            base = rebate.decimal(balance.base_amount if balance else 0)
-            accrued = balance.amount if balance else 0.0
+            balance = balance_of.get((program, start), self.env["dms.rebate.balance"])
+            base = rebate.decimal(balance.measure_amount)
             progress.append(
                 {
                     "program": program,
@@ -625,16 +1213,34 @@ class DmsRebateProgram(models.Model):
                     "period_end": program._get_period_end(start),
                     "base": float(base),
                     "base_text": program._format_base(base),
-                    "accrued": accrued,
-                    "accrued_text": formatLang(self.env, accrued, currency_obj=program.currency_id),
-                    **program._get_tier_distance(base),
+                    "accrued": balance.amount,
+                    "accrued_text": program._format_money(balance.amount),
+                    "earned": balance.earned_amount,
+                    "earned_text": program._format_money(balance.earned_amount),
+                    "expected": balance.expected_amount,
+                    "expected_text": program._format_money(balance.expected_amount),
+                    "expected_base_text": balance.expected_text or program._format_base(0),
+                    **program._get_tier_distance(base, balance._get_whole(program, partner, start)),
                 }
             )
         return progress
 
-    def _get_tier_distance(self, base):
+    def _get_tier_distance(self, base, whole=None):
+        """Return how far a measure is from the next tier.
+
+        :param Decimal base: the measure
+        :param whole: target or baseline (Decimal) that the bounds are percentages of; None without one
+        :return: dict: rate_text, next_from, missing (both None in the last tier), next_rate_text, missing_text
+        """
         self.ensure_one()
         tiers = self.tier_ids._to_tiers()
+        if self.compare != "volume":
+            added = rebate.HUNDRED if self.compare == "growth" else rebate.ZERO
+            tiers = [
+                replace(tier, lower=(whole or rebate.ZERO) * (added + tier.lower) / rebate.HUNDRED)
+                for tier in tiers
+                if whole
+            ]
         reached, following = rebate.reached_tier(base, tiers), rebate.next_tier(base, tiers)
         missing = following.lower - base if following else None
         return {
@@ -650,6 +1256,8 @@ class DmsRebateProgram(models.Model):
         self.ensure_one()
         if self.basis == "amount":
             return formatLang(self.env, float(value), currency_obj=self.currency_id)
+        if self.basis != "quantity":
+            return f"{formatLang(self.env, float(value), dp='Product Unit')} {self._get_unit_name()}"
         return f"{formatLang(self.env, float(value), dp='Product Unit')} {self.uom_id.name or ''}".strip()
 
     def _format_money(self, value):
@@ -668,5 +1276,17 @@ class DmsRebateProgram(models.Model):
         if kind == "fixed":
             return money
         return self.env._(
-            "%(amount)s per %(unit)s", amount=money, unit=self.uom_id.name or self.env._("unit")
+            "%(amount)s per %(unit)s", amount=money, unit=self._get_unit_name() or self.env._("unit")
         )
+
+    def _get_unit_name(self):
+        """Return the unit that tiers per unit count in."""
+        self.ensure_one()
+        Template = self.env["product.template"]
+        match self.basis:
+            case "weight":
+                return Template._get_weight_uom_name_from_ir_config_parameter()
+            case "volume":
+                return Template._get_volume_uom_name_from_ir_config_parameter()
+            case _:
+                return self.uom_id.name

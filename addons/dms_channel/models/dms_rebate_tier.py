@@ -6,13 +6,17 @@ from ..tools import rebate
 class DmsRebateTier(models.Model):
     _name = "dms.rebate.tier"
     _description = "Rebate Tier"
+    _inherit = ["dms.program.term"]
     _order = "program_id, from_amount, id"
 
-    program_id = fields.Many2one("dms.rebate.program", required=True, ondelete="cascade", index=True)
     from_amount = fields.Float(
         "From", digits=(18, 4), help="The tier starts at this measure and ends just before the next tier."
     )
     to_amount = fields.Float("Up to (excluded)", digits=(18, 4), compute="_compute_to_amount")
+    stated_end = fields.Float(
+        digits=(18, 4),
+        help="Where a contract states upper bounds too: publishing checks that no two tiers overlap and none leaves a gap.",
+    )
     rate = fields.Float(digits=(16, 6), required=True)
     kind = fields.Selection(
         [("percent", "% of value"), ("unit", "Amount per unit"), ("fixed", "Fixed amount")],
@@ -37,20 +41,6 @@ class DmsRebateTier(models.Model):
     def _compute_display_name(self):
         for tier in self:
             tier.display_name = f"{tier.from_amount:,.2f}: {tier._format_rate()}"
-
-    @api.model_create_multi
-    def create(self, vals_list):
-        tiers = super().create(vals_list)
-        tiers.program_id._check_editable()
-        return tiers
-
-    def write(self, vals):
-        self.program_id._check_editable()
-        return super().write(vals)
-
-    @api.ondelete(at_uninstall=False)
-    def _unlink_except_published(self):
-        self.program_id._check_editable()
 
     def _format_rate(self):
         self.ensure_one()

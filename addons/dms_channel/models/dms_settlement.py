@@ -269,6 +269,8 @@ class DmsSettlement(models.Model):
         :param programs: restrict to these programmes
         :return: the drafts of this period
         """
+        periodic_sudo = self.env["dms.rebate.program"].sudo()._get_periodic(self.env.companies)
+        periodic_sudo._accrue_difference()
         domain = self._get_open_accruals_domain(date_to, programs) & Domain(
             "company_id", "in", self.env.companies.ids
         )
@@ -593,9 +595,9 @@ class DmsSettlement(models.Model):
             ],
             [
                 [
-                    accrual.move_id.name
-                    if accrual.kind == "accrual"
-                    else self.env._("%s (reversed)", accrual.move_id.name),
+                    accrual.document_name
+                    if accrual.kind != "reversal"
+                    else self.env._("%s (reversed)", accrual.document_name),
                     accrual.program_id.code,
                     format_date(self.env, accrual.date),
                     accrual.program_id._format_base(accrual.base_amount),

@@ -105,25 +105,21 @@ class TestPureRebate(unittest.TestCase):
         ends = [D(8), D(25), None]
         self.assertEqual(rebate.tier_problems(falling, ends=ends), [("gap", 0), ("overlap", 1)])
 
-    def test_related_programmes(self):
-        bases = {"A": D(1000), "B": D(1000), "C": D(1000)}
-
-        def compute_one(key, elsewhere, excluded_by):
-            facts = rebate.Facts(bases[key], elsewhere=elsewhere, excluded_by=excluded_by)
-            return rebate.earn(rebate.Terms(tuple(ladder(("0", "10")))), facts)
-
+    def test_programmes_follow_each_other(self):
         relations = [
             rebate.Relation(rebate.REDUCES, "A", "B"),
-            rebate.Relation(rebate.REDUCES, "B", "C"),
+            rebate.Relation(rebate.EXCLUDES, "B", "C"),
+            rebate.Relation(rebate.CAP, "elsewhere", "A"),
         ]
-        results = rebate.relate(["C", "B", "A"], relations, compute_one)
-        self.assertEqual([results[key].total for key in "ABC"], [D(100), D(90), D(91)])
-        excluding = [rebate.Relation(rebate.EXCLUDES, "A", "C")]
-        results = rebate.relate(["A", "C"], excluding, compute_one)
-        self.assertEqual(results["C"].total, 0)
-        self.assertIn(rebate.Line("excluded", "A", D(0)), results["C"].lines)
+        self.assertEqual(rebate.precedence(["C", "D", "B", "A"], relations), ["D", "A", "B", "C"])
         with self.assertRaises(rebate.Cycle):
             rebate.precedence(["A", "B"], [*relations, rebate.Relation(rebate.REDUCES, "B", "A")])
+
+    def test_a_member_of_a_pool_keeps_its_own_factors(self):
+        facts = rebate.Facts(D(1), factors=(rebate.Factor("grade", "", D(2), D(3)),), room=D("6.60"))
+        self.assertEqual(rebate.modify(D("9.98"), facts), D("6.60"))
+        self.assertEqual(rebate.modify(D("9.80"), facts), D("6.53"))
+        self.assertEqual(rebate.modify(D("9.80"), rebate.Facts(D(1), excluded_by="A")), D(0))
 
     def test_nobody_to_share_with(self):
         self.assertEqual(rebate.share(D(0), [D(-1), D(0)]), [D(0), D(0)])
@@ -184,10 +180,11 @@ class TestPureRebate(unittest.TestCase):
 
     @given(tiers(rebate.KINDS), st.lists(MEASURES, max_size=20), st.sampled_from(rebate.METHODS), BOUNDS)
     def test_many_at_once_is_one_by_one(self, steps, measures, method, cap):
-        for most in (None, cap):
+        for least, most in ((None, None), (None, cap), (D(20), cap)):
+            terms = rebate.Terms(tuple(steps), method, minimum=least, maximum=most)
             self.assertEqual(
-                rebate.totals(measures, steps, method, cap=most),
-                [rebate.compute(measure, steps, method, cap=most).total for measure in measures],
+                rebate.totals(measures, terms),
+                [rebate.earn(terms, rebate.Facts(measure)).total for measure in measures],
             )
 
     @given(BOUNDS, st.lists(MEASURES, min_size=1, max_size=12))
@@ -230,9 +227,11 @@ class TestPureRebate(unittest.TestCase):
 
     @given(st.lists(BOUNDS, max_size=6), BOUNDS)
     def test_a_cap_over_several(self, amounts, cap):
-        paid = rebate.cap_together(amounts, cap)
+        """In order of precedence each gets what the cap has left: together the cap, or what they earn if that is less."""
+        paid = []
+        for amount in amounts:
+            paid.append(min(amount, rebate.room_left(cap, paid)))
         self.assertEqual(sum(paid), min(sum(amounts), cap))
-        self.assertTrue(all(0 <= part <= amount for part, amount in zip(paid, amounts, strict=True)))
 
     @given(
         st.sampled_from(("month", "quarter", "year", "custom", "validity")),

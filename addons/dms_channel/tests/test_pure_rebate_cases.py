@@ -109,7 +109,9 @@ def outcome(row):
             rebate_period.project(D(given["measure"]), days["start"], days["end"], days["today"], weight)
         ]
     elif "together" in given:
-        found = rebate.cap_together([D(amount) for amount in given["amounts"].split()], D(given["together"]))
+        found = []
+        for amount in given["amounts"].split():
+            found.append(min(D(amount), rebate.room_left(D(given["together"]), found)))
     elif "pool" in given:
         terms, facts = read_case(row)
         _result, found = rebate.pool(terms, facts, [D(line) for line in row["lines"].split()])

@@ -83,7 +83,7 @@ class TestRebateProgram(RebateCommon):
         with self.assertRaisesRegex(UserError, "new version"):
             program.tier_ids[0].unlink()
         with self.assertRaisesRegex(UserError, "new version"):
-            program.factor_ids = [Command.create({"min_points": 1, "factor": 1})]
+            program.factor_ids = [Command.create({"threshold": 1, "factor": 1})]
         with self.assertRaisesRegex(UserError, "new version"):
             program.unlink()
         with self.assertRaisesRegex(UserError, "buttons"):

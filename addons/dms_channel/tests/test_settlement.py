@@ -8,7 +8,7 @@ from ..tools import rebate
 from .rebate_common import RebateCommon
 
 FACTORS = [
-    Command.create({"min_points": points, "factor": factor})
+    Command.create({"threshold": points, "factor": factor})
     for points, factor in ((80, 1.0), (60, 0.8), (40, 0.5))
 ]
 

@@ -142,6 +142,10 @@ class Result:
     capped: bool
     lines: tuple = ()
 
+    def to_json(self):
+        """Return the lines as ``[[code, formula, amount], ...]`` of texts."""
+        return [[line.code, line.formula, str(line.amount)] for line in self.lines]
+
 
 def decimal(value):
     """Return a float, int, str or Decimal as the Decimal that its shortest notation says."""
@@ -267,13 +271,16 @@ class Ladder:
         return self.below[index] + _earn(tier, measure - tier.lower)
 
 
-def totals(measures, tiers, method=BANDED, rounding=CENT, cap=None):
-    """Return the rounded, capped rebate of each measure, as :func:`compute` would, for many at once."""
+def totals(measures, terms):
+    """Return the rebate of each measure under plain terms, as :func:`earn` would, for many at once."""
     with localcontext() as context:
         context.prec = _PRECISION
-        amounts = map(Ladder(tiers, method).raw, measures)
-        if cap is not None:
-            amounts = (min(amount, cap) for amount in amounts)
+        amounts = map(Ladder(terms.tiers, terms.method).raw, measures)
+        if terms.minimum is not None:
+            amounts = (amount if amount >= terms.minimum else ZERO for amount in amounts)
+        if terms.maximum is not None:
+            amounts = (min(amount, terms.maximum) for amount in amounts)
+        rounding = terms.rounding
         return [(amount / rounding).quantize(ONE, ROUND_HALF_UP) * rounding for amount in amounts]
 
 
@@ -493,10 +500,22 @@ def pool(terms, facts, weights):
     return result, share(result.total, weights, terms.rounding)
 
 
+def modify(amount, facts, rounding=CENT):
+    """Return what a member of a pool gets of its share: its own factors, exclusion and rest of the overall cap."""
+    with localcontext() as context:
+        context.prec = _PRECISION
+        if facts.excluded_by:
+            return ZERO
+        for factor in facts.factors:
+            amount = amount * factor.numerator / factor.denominator
+        if facts.room is not None:
+            amount = min(amount, facts.room)
+        return round_to(amount, rounding)
+
+
 @dataclass(frozen=True)
 class Relation:
-    """How the programme ``second`` follows from ``first``: what first earns ``reduces`` second's base, or ``excludes``
-    second altogether."""
+    """The programme ``second`` follows from ``first``: it ``excludes`` second, ``reduces`` its base or shares a ``cap``."""
 
     kind: str
     first: object
@@ -505,6 +524,7 @@ class Relation:
 
 EXCLUDES = "excludes"
 REDUCES = "reduces"
+CAP = "cap"
 
 
 class Cycle(ValueError):
@@ -527,33 +547,6 @@ def precedence(keys, relations):
     return ordered
 
 
-def relate(keys, relations, compute_one):
-    """Compute related programmes one after the other.
-
-    :param keys: programmes in order of precedence
-    :param relations: :class:`Relation`
-    :param compute_one: function (key, elsewhere, excluded_by) -> :class:`Result`
-    :return: dict key -> :class:`Result`
-    """
-    results = {}
-    for key in precedence(keys, relations):
-        elsewhere, excluded_by = ZERO, ""
-        for relation in relations:
-            if relation.second != key or relation.first not in results:
-                continue
-            earned = results[relation.first].total
-            if relation.kind == REDUCES:
-                elsewhere += earned
-            elif earned > 0:
-                excluded_by = str(relation.first)
-        results[key] = compute_one(key, elsewhere, excluded_by)
-    return results
-
-
-def cap_together(amounts, cap):
-    """Return what is paid of amounts, in order of precedence, under a cap over all of them."""
-    left, paid = cap, []
-    for amount in amounts:
-        paid.append(min(amount, max(left, ZERO)))
-        left -= paid[-1]
-    return paid
+def room_left(cap, earned):
+    """Return what a cap over several programmes leaves after what those of higher precedence earned."""
+    return max(cap - sum(earned, ZERO), ZERO)

@@ -52,8 +52,8 @@ class TestJourney(DmsPortalCommon):
                 "date_start": "2020-01-01",
                 "tier_ids": [Command.create({"from_amount": 0, "rate": 10})],
                 "factor_ids": [
-                    Command.create({"min_points": -1000, "factor": 0.5}),
-                    Command.create({"min_points": 0, "factor": 1.0}),
+                    Command.create({"threshold": -1000, "factor": 0.5}),
+                    Command.create({"threshold": 0, "factor": 1.0}),
                 ],
             }
         )
