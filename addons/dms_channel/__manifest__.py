@@ -60,6 +60,7 @@
         "views/dms_order_override_views.xml",
         "views/dms_order_rule_views.xml",
         "views/dms_order_rule_trial_views.xml",
+        "views/dms_rebate_backtest_views.xml",
         "views/dms_rebate_balance_views.xml",
         "views/dms_rebate_program_views.xml",
         "views/dms_settlement_generate_views.xml",

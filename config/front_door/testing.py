@@ -84,7 +84,7 @@ def _environment(settings, odoo, server):
 
 
 def _pytest(settings, odoo, working, words, kind, totals):
-    server, name = working or (None, "none")
+    server, name = working or (None, f"none_{settings.checkout_key}")
     config = database.write_config(settings, odoo, name, log_level="warn", max_cron_threads=0)
     with tempfile.TemporaryDirectory(prefix="dms-test-") as folder:
         report = Path(folder) / "report.xml"
@@ -104,7 +104,7 @@ def _pytest(settings, odoo, working, words, kind, totals):
 
 def _selects_models(settings, odoo, words):
     """Whether any test that needs a database is chosen: asked first, so that a unit test never waits for one."""
-    config = database.write_config(settings, odoo, "none", log_level="warn")
+    config = database.write_config(settings, odoo, f"none_{settings.checkout_key}", log_level="warn")
     done = subprocess.run(
         [*_command(settings, config, words, "models"), "--odoo-database=none", "--collect-only", "-qq"],
         check=False,

@@ -38,7 +38,7 @@ def refresh(settings, odoo, server):
     database.ensure(settings, odoo, server, tested, demo=False, extra=("test_lint",))
     config = database.write_config(settings, odoo, tested, log_level="error")
     environment = database.odoo_environment(settings, odoo, server)
-    pots = settings.home / "pot"
+    pots = settings.home / f"pot_{settings.checkout_key}"
     pots.mkdir(exist_ok=True)
     for addon in ADDONS:
         pot = str(pots / f"{addon}.pot")

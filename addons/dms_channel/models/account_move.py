@@ -128,7 +128,9 @@ class AccountMove(models.Model):
         self.flush_recordset(["dms_rebate_pending"])
         self.env.cr.execute(
             SQL(
-                "UPDATE account_move SET dms_rebate_pending = %s WHERE id = ANY(%s)", pending or None, self.ids
+                "UPDATE account_move SET dms_rebate_pending = %s WHERE id = ANY(%s)",
+                pending or None,
+                self.ids,
             )
         )
         self.invalidate_recordset(["dms_rebate_pending"], flush=False)

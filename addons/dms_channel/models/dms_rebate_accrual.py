@@ -242,8 +242,10 @@ class DmsRebateAccrual(models.Model):
         lines = [line["id"] for accrual in self for line in (accrual.computation or {}).get("lines", ())]
         differences = self.filtered(lambda accrual: not accrual.move_id)
         for accrual in differences:
-            lines += self.env["dms.rebate.engine"].sudo()._get_line_ids(
-                accrual.program_id.sudo(), accrual.partner_id.id, accrual.period_start
+            lines += (
+                self.env["dms.rebate.engine"]
+                .sudo()
+                ._get_line_ids(accrual.program_id.sudo(), accrual.partner_id.id, accrual.period_start)
             )
         measure = differences.program_id[:1].sudo().measure or "invoiced"
         return {
@@ -454,7 +456,7 @@ class DmsRebateAccrual(models.Model):
             SQL(
                 """
                 SELECT balance.id, balance.program_id, balance.partner_id, balance.period_start, balance.company_id,
-                       measure_amount, due_amount, lines,
+                       measure_amount::text, due_amount::text, lines,
                        EXISTS (SELECT FROM dms_rebate_accrual AS accrual
                                 WHERE accrual.program_id = balance.program_id
                                   AND accrual.partner_id = balance.partner_id
@@ -474,10 +476,14 @@ class DmsRebateAccrual(models.Model):
         program_of = {program.id: program for program in programs}
         vals_list, sums = [], {}
         for row in open_:
-            balance_id, base, amount = locked[row["program_id"], row["partner_id"], row["period_start"]]
+            balance_id, *sums_before = locked[row["program_id"], row["partner_id"], row["period_start"]]
+            for name in ("measure_amount", "due_amount"):
+                row[name] = rebate.decimal(row[name])
             sums[balance_id] = (row["measure_amount"], row["due_amount"])
             vals_list.append(
-                self._prepare_difference_vals(program_of[row["program_id"]], row, base, amount, date)
+                self._prepare_difference_vals(
+                    program_of[row["program_id"]], row, *map(rebate.decimal, sums_before), date
+                )
             )
         accruals = self.create(vals_list)
         Balance._store(sums)

@@ -1,6 +1,4 @@
-import json
 from collections import defaultdict
-from datetime import UTC, datetime
 
 from odoo import api, fields, models
 from odoo.tools import SQL
@@ -32,12 +30,16 @@ class DmsRebateBalance(models.Model):
     currency_id = fields.Many2one(related="program_id.currency_id")
     base_amount = fields.Float("Accrued Base", digits=(18, 4), readonly=True)
     amount = fields.Monetary("Accrued", readonly=True)
-    measure_amount = fields.Float("Base", digits=(18, 4), readonly=True, help="What counts in the period so far.")
+    measure_amount = fields.Float(
+        "Base", digits=(18, 4), readonly=True, help="What counts in the period so far."
+    )
     earned_amount = fields.Monetary(
         "Earned", readonly=True, help="The rebate of what counts in the period so far."
     )
     due_amount = fields.Monetary(
-        "To Accrue in All", readonly=True, help="What the ledger should hold: at the tier reached or expected."
+        "To Accrue in All",
+        readonly=True,
+        help="What the ledger should hold: at the tier reached or expected.",
     )
     forecast_amount = fields.Monetary(readonly=True)
     expected_amount = fields.Monetary(
@@ -109,7 +111,9 @@ class DmsRebateBalance(models.Model):
         if self.baseline_amount:
             return rebate.decimal(self.baseline_amount)
         stated = {
-            target.period_start: target.amount for target in program.target_ids if target.partner_id == partner
+            target.period_start: target.amount
+            for target in program.target_ids
+            if target.partner_id == partner
         }
         amount = stated.get(start, stated.get(False))
         return rebate.decimal(amount) if amount else None
@@ -125,8 +129,10 @@ class DmsRebateBalance(models.Model):
         """Open the lines of documents that the period was measured on."""
         self.ensure_one()
         program_sudo = self.program_id.sudo()
-        lines = self.env["dms.rebate.engine"].sudo()._get_line_ids(
-            program_sudo, self.partner_id.id, self.period_start
+        lines = (
+            self.env["dms.rebate.engine"]
+            .sudo()
+            ._get_line_ids(program_sudo, self.partner_id.id, self.period_start)
         )
         return {
             "type": "ir.actions.act_window",
@@ -224,7 +230,8 @@ class DmsRebateBalance(models.Model):
         :param partners: the distributors that were computed, None for all
         """
         today = fields.Date.context_today(self)
-        stamp = datetime.now(UTC).replace(tzinfo=None)
+        # The database's clock: it goes on within a transaction, and tells what this run has touched.
+        [(stamp,)] = self.env.execute_query(SQL("SELECT clock_timestamp() AT TIME ZONE 'UTC'"))
         rows = []
         for (program_id, partner_id, start), standing in standings.items():
             due, lines, forecast = standing.earned, None, None
@@ -234,7 +241,16 @@ class DmsRebateBalance(models.Model):
                 due, lines = standing.program._estimate(standing, today)
             rows.append(
                 (
-                    *(program_id, partner_id, start, standing.facts.measure, standing.earned, due, forecast, lines),
+                    *(
+                        program_id,
+                        partner_id,
+                        start,
+                        standing.facts.measure,
+                        standing.earned,
+                        due,
+                        forecast,
+                        lines,
+                    ),
                     standing.facts.target or standing.facts.baseline,
                 )
             )
@@ -310,9 +326,11 @@ class DmsRebateBalance(models.Model):
             for (key, measure), amount in zip(measured, amounts, strict=True):
                 due, lines = amount, None
                 if program.accrual_tier == "expected":
-                    due, lines = program._estimate(program._get_plain_standing(key[2], measure, amount), today)
+                    due, lines = program._estimate(
+                        program._get_plain_standing(key[2], measure, amount), today
+                    )
                 rows.append((*key, measure, amount, due, None, lines, None))
-        self._upsert(rows, datetime.now(UTC).replace(tzinfo=None))
+        self._upsert(rows, fields.Datetime.now())
         self.invalidate_model(flush=False)
 
     @api.model
@@ -324,7 +342,7 @@ class DmsRebateBalance(models.Model):
         rows = self.env.execute_query(
             SQL(
                 """
-                SELECT key.program_id, key.partner_id, key.period_start, COALESCE(balance.measure_amount, 0)
+                SELECT key.program_id, key.partner_id, key.period_start, COALESCE(balance.measure_amount, 0)::text
                   FROM unnest(%s::int[], %s::int[], %s::date[]) AS key (program_id, partner_id, period_start)
              LEFT JOIN dms_rebate_balance AS balance
                        ON balance.program_id = key.program_id AND balance.partner_id = key.partner_id
@@ -333,7 +351,7 @@ class DmsRebateBalance(models.Model):
                 *map(list, zip(*keys, strict=True)),
             )
         )
-        return {(program_id, partner_id, start): measure for program_id, partner_id, start, measure in rows}
+        return {tuple(key): rebate.decimal(measure) for *key, measure in rows}
 
     @api.model
     def _check_consistency(self):

@@ -15,6 +15,14 @@ OPEN_END = date(2999, 12, 31)
 
 
 @dataclass(frozen=True)
+class Validity:
+    """Days on which programmes are computed as if they held then; see :class:`.dms_rebate_backtest.DmsRebateBacktest`."""
+
+    first: object
+    last: object
+
+
+@dataclass(frozen=True)
 class Window:
     """Days over which a programme adds up: a period, or what the period that starts on ``period_start`` is compared
     with."""
@@ -79,7 +87,8 @@ class DmsRebateEngine(models.AbstractModel):
                 for program_id, partner_id, number, part, days, value in self._query(
                     group, numbered, partners, move_ids
                 ):
-                    sums[program_id, partner_id, number, part].append((days, value))
+                    # Odoo reads numerics as floats; a text keeps every digit.
+                    sums[program_id, partner_id, number, part].append((days, rebate.decimal(value)))
         return sums
 
     @api.model
@@ -111,7 +120,7 @@ class DmsRebateEngine(models.AbstractModel):
                      WHERE %(day)s >= %(first)s AND %(day)s < %(last)s
                   GROUP BY 1, 2, 3, 4
                 )
-                SELECT pair.program_id, pair.partner_id, span.number, member.part, cells.days, SUM(cells.value)
+                SELECT pair.program_id, pair.partner_id, span.number, member.part, cells.days, SUM(cells.value)::text
                   FROM cells
                   JOIN unnest(%(pair_programs)s::int[], %(pair_partners)s::int[]) AS pair (program_id, partner_id)
                        ON pair.partner_id = cells.partner_id
@@ -187,15 +196,18 @@ class DmsRebateEngine(models.AbstractModel):
         :param partners: restrict to these distributors (the members of a pool always go together)
         :return: dict (program id, partner id, period start) -> :class:`Standing`
         """
-        self = self.with_context(dms_rebate_day=until)
         programs = self._sort(programs | programs._get_preceding())
         partners_of = {program: program._get_partner_ids(partners) for program in programs}
         windows = self._get_windows(programs, until)
-        sums = self._measure(programs, windows, partners_of)
-        places = {(window.program.id, window.role, window.period_start): n for n, window in enumerate(windows)}
+        sums = self.with_context(dms_rebate_day=until)._measure(programs, windows, partners_of)
+        places = {
+            (window.program.id, window.role, window.period_start): n for n, window in enumerate(windows)
+        }
         standings = {}
         for program in programs:
-            known = self.env["dms.rebate.modifier"]._load(program, partners_of[program], until)
+            known = None
+            if not program._is_plain():
+                known = self.env["dms.rebate.modifier"]._load(program, partners_of[program], until)
             for start, end in program._get_periods(until):
                 numbers = places[program.id, EARNED, start], places.get((program.id, COMPARED, start))
                 facts_of = {}
@@ -205,7 +217,8 @@ class DmsRebateEngine(models.AbstractModel):
                         facts_of[partner_id] = self._get_facts(
                             program, partner_id, start, end or until, sums, numbers, standings, known
                         )
-                self._earn_period(program, start, end, facts_of, standings)
+                earn = self._earn_period if known else self._earn_plain
+                earn(program, start, end, facts_of, standings)
         return standings
 
     @api.model
@@ -229,14 +242,17 @@ class DmsRebateEngine(models.AbstractModel):
 
     @api.model
     def _get_facts(self, program, partner_id, start, end, sums, numbers, standings, known):
-        """Return the :class:`..tools.rebate.Facts` of one distributor's period."""
+        """Return the :class:`..tools.rebate.Facts` of one distributor's period.
+
+        :param known: :class:`.dms_rebate_modifier.Known`, None for plain programmes
+        """
 
         def total(number, part):
             rows = sums.get((program.id, partner_id, number, part), ())
             return sum((value for _days, value in rows), rebate.ZERO)
 
         measure = total(numbers[0], WHOLE)
-        if program._is_plain():
+        if not known:
             return rebate.Facts(measure)
         stated = known.targets.get((partner_id, start), known.targets.get((partner_id, False)))
         baseline = stated if stated is not None or numbers[1] is None else total(numbers[1], WHOLE)
@@ -260,14 +276,16 @@ class DmsRebateEngine(models.AbstractModel):
         )
 
     @api.model
+    def _earn_plain(self, program, start, end, facts_of, standings):
+        """Turn the measures of one period into standings, many at once."""
+        amounts = rebate.totals([facts.measure for facts in facts_of.values()], program._get_terms())
+        for (partner_id, facts), amount in zip(facts_of.items(), amounts, strict=True):
+            standings[program.id, partner_id, start] = Standing(program, start, end, facts, None, amount)
+
+    @api.model
     def _earn_period(self, program, start, end, facts_of, standings):
         """Turn the facts of one period into standings, in pools where the programme says so."""
         terms = program._get_terms()
-        if program._is_plain():
-            amounts = rebate.totals([facts.measure for facts in facts_of.values()], terms)
-            for (partner_id, facts), amount in zip(facts_of.items(), amounts, strict=True):
-                standings[program.id, partner_id, start] = Standing(program, start, end, facts, None, amount)
-            return
         for members in program._get_pools(facts_of):
             if len(members) == 1 and program.pool_by == "none":
                 result = rebate.earn(terms, facts_of[members[0]])
@@ -364,7 +382,11 @@ class DmsRebateEngine(models.AbstractModel):
         for company in companies:
             own = programs.filtered(lambda program, company=company: program.company_id == company)
             if plain & own and fresh:
-                self._add(plain & own, fresh.filtered(lambda move, company=company: move.company_id == company), today)
+                self._add(
+                    plain & own,
+                    fresh.filtered(lambda move, company=company: move.company_id == company),
+                    today,
+                )
             if changed and plain & own:
                 self._refresh(plain & own, today, changed)
             if own - plain:

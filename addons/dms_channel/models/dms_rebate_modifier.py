@@ -65,7 +65,9 @@ class DmsRebateModifier(models.AbstractModel):
                 known.scores[kind] = {
                     (partner_id, start): value
                     for start, end in periods
-                    for partner_id, value in score(program, partner_ids, start, min(end or until, until)).items()
+                    for partner_id, value in score(
+                        program, partner_ids, start, min(end or until, until)
+                    ).items()
                 }
         if program.leaves_out_diverted:
             known.diverted = {
@@ -96,9 +98,7 @@ class DmsRebateModifier(models.AbstractModel):
                 partners=list(partner_ids),
             )
         )
-        return {
-            partner_id: rebate.round_to(rebate.HUNDRED * count / months) for partner_id, count in rows
-        }
+        return {partner_id: rebate.round_to(rebate.HUNDRED * count / months) for partner_id, count in rows}
 
     @api.model
     def _get_price_compliance(self, program, partner_ids, start, end):
@@ -110,7 +110,7 @@ class DmsRebateModifier(models.AbstractModel):
                        100 * SUM(move.quantity) FILTER (
                            WHERE move.amount / NULLIF(move.quantity, 0)
                               >= template.list_price * (100 - %(leeway)s::numeric) / 100
-                       ) / NULLIF(SUM(move.quantity), 0)
+                       ) / NULLIF(SUM(move.quantity), 0) AS score
                   FROM dms_channel_move AS move
                   JOIN product_product AS product ON product.id = move.product_id
                   JOIN product_template AS template ON template.id = product.product_tmpl_id
@@ -125,7 +125,7 @@ class DmsRebateModifier(models.AbstractModel):
                 partners=list(partner_ids),
             )
         )
-        return {partner_id: rebate.round_to(score or rebate.ZERO) for partner_id, score in rows}
+        return {partner_id: rebate.round_to(rebate.decimal(score)) for partner_id, score in rows}
 
     @api.model
     def _get_diverted(self, program, partner_ids, start, end):

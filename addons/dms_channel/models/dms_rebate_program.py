@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
-from odoo.fields import Domain
+from odoo.fields import Command, Domain
 from odoo.tools import format_date, formatLang
 
 from ..tools import guard, rebate, rebate_period
-from .dms_rebate_engine import Standing
+from .dms_rebate_engine import Standing, Validity
 
 # What a published programme promises: changed by a new version only.
 TERMS = {
@@ -105,7 +105,9 @@ class DmsRebateProgram(models.Model):
     description = fields.Text(translate=True, help="What distributors read about the programme.")
 
     sequence = fields.Integer(
-        "Precedence", default=10, help="Among programmes that follow from each other, the lower number comes first."
+        "Precedence",
+        default=10,
+        help="Among programmes that follow from each other, the lower number comes first.",
     )
     measure = fields.Selection(
         [
@@ -243,7 +245,9 @@ class DmsRebateProgram(models.Model):
         tracking=True,
         help="Purchases add up within this period; the tiers apply to the sum.",
     )
-    period_months = fields.Integer("Months", default=6, help="Length of a custom period, from the first day on.")
+    period_months = fields.Integer(
+        "Months", default=6, help="Length of a custom period, from the first day on."
+    )
     tier_method = fields.Selection(
         [
             ("banded", "Banded: each band at its own rate"),
@@ -257,7 +261,9 @@ class DmsRebateProgram(models.Model):
     amount_max = fields.Monetary(
         "Cap per Period", tracking=True, help="The most a distributor earns in one period. Zero: no cap."
     )
-    amount_min = fields.Monetary("Minimum per Period", help="A rebate below this is not paid. Zero: no minimum.")
+    amount_min = fields.Monetary(
+        "Minimum per Period", help="A rebate below this is not paid. Zero: no minimum."
+    )
     amount_cap = fields.Monetary(
         "Overall Cap", help="The most a distributor earns over the whole validity. Zero: no cap."
     )
@@ -423,7 +429,9 @@ class DmsRebateProgram(models.Model):
                 basis=choice("basis"),
                 period=choice("period"),
             ),
-            self.env._("%(type)s. Pays %(steps)s.", type=choice("compare"), steps=steps or self.env._("nothing yet")),
+            self.env._(
+                "%(type)s. Pays %(steps)s.", type=choice("compare"), steps=steps or self.env._("nothing yet")
+            ),
             choice("tier_method") + ".",
         ]
         if self.compare == "growth":
@@ -440,7 +448,9 @@ class DmsRebateProgram(models.Model):
             sentences.append(
                 self.env._(
                     "Only who reaches all of these earns: %s.",
-                    ", ".join(f"{part.name or ''} ≥ {self._format_base(part.threshold)}" for part in self.bundle_ids),
+                    ", ".join(
+                        f"{part.name or ''} ≥ {self._format_base(part.threshold)}" for part in self.bundle_ids
+                    ),
                 )
             )
         if self.pool_by != "none":
@@ -679,7 +689,11 @@ class DmsRebateProgram(models.Model):
         found = rebate.tier_problems(
             tiers._to_tiers(), self.rates_rise, ends if all(ends[:-1]) and len(ends) > 1 else None
         )
-        return [words[code](tiers[index] if index is not None else tiers) for code, index in found if code in words]
+        return [
+            words[code](tiers[index] if index is not None else tiers)
+            for code, index in found
+            if code in words
+        ]
 
     def _get_overlapping(self):
         """Return a published version of the same programme that holds on one of its days and that publishing won't end."""
@@ -789,6 +803,34 @@ class DmsRebateProgram(models.Model):
                     if not program[name]
                 }
             )
+
+    def action_backtest(self):
+        """Compare the programme with the one that runs, on last year's documents."""
+        self.ensure_one()
+        running = self.previous_id or self.search(
+            [
+                ("company_id", "=", self.company_id.id),
+                ("state", "=", "published"),
+                ("compare", "=", self.compare),
+                ("basis", "=", self.basis),
+                ("id", "!=", self.id),
+            ],
+            limit=1,
+        )
+        backtest = self.env["dms.rebate.backtest"].create(
+            {
+                "name": self.env._("%s on last year's sales", self.display_name),
+                "company_id": self.company_id.id,
+                "variant_ids": [Command.create({"program_id": program.id}) for program in running | self],
+            }
+        )
+        backtest.action_compute()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": backtest._name,
+            "res_id": backtest.id,
+            "views": [(False, "form")],
+        }
 
     def action_view_accruals(self):
         action = self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_rebate_accrual_action")
@@ -932,16 +974,20 @@ class DmsRebateProgram(models.Model):
 
     def _get_period(self, date):
         self.ensure_one()
-        return rebate_period.period_of(
-            date, self.period, self.date_start, self.date_end or None, self.period_months
-        )
+        return rebate_period.period_of(date, self.period, *self._get_validity(), self.period_months)
+
+    def _get_validity(self):
+        """Return the first and the last day (or None); in a back-test those that are tried."""
+        self.ensure_one()
+        tried = self.env.context.get("dms_rebate_validity")
+        if isinstance(tried, Validity):
+            return tried.first, tried.last
+        return self.date_start, self.date_end or None
 
     def _get_periods(self, until):
         """Return the periods that have begun by ``until``, as pairs (start, end or None)."""
         self.ensure_one()
-        return rebate_period.periods_between(
-            self.period, self.date_start, self.date_end or None, until, self.period_months
-        )
+        return rebate_period.periods_between(self.period, *self._get_validity(), until, self.period_months)
 
     # === ENGINE ===
 
@@ -951,7 +997,9 @@ class DmsRebateProgram(models.Model):
         rule = (
             (self.id,)
             if self._has_counting_rule()
-            else tuple(sorted(self.factor_ids.filtered(lambda line: line.kind == "payment").mapped("threshold")))
+            else tuple(
+                sorted(self.factor_ids.filtered(lambda line: line.kind == "payment").mapped("threshold"))
+            )
         )
         return (self.company_id, self.measure, self.basis, self.uom_id, self.currency_id, rule)
 

@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
+from .dms_rebate_engine import Validity
+
 
 class DmsRebateRelation(models.Model):
     """How a programme follows from others; their versions follow by the programme's code."""
@@ -30,7 +32,9 @@ class DmsRebateRelation(models.Model):
             program = relation.program_id
             if not relation.other_ids:
                 raise ValidationError(
-                    self.env._("A relation of %s names no programme: choose at least one.", program.display_name)
+                    self.env._(
+                        "A relation of %s names no programme: choose at least one.", program.display_name
+                    )
                 )
             if program.code in relation.other_ids.mapped("code"):
                 raise ValidationError(
@@ -54,8 +58,8 @@ class DmsRebateRelation(models.Model):
                 )
 
     def _get_others(self):
-        """Return all published versions of the named programmes."""
-        return self.env["dms.rebate.program"].search(
+        """Return all published versions of the named programmes; the last ones only, where all are tried on the same days."""
+        versions = self.env["dms.rebate.program"].search(
             [
                 ("company_id", "in", self.program_id.company_id.ids),
                 ("code", "in", self.other_ids.mapped("code")),
@@ -63,6 +67,14 @@ class DmsRebateRelation(models.Model):
             ],
             order="id",
         )
+        if isinstance(self.env.context.get("dms_rebate_validity"), Validity):
+            return self.env["dms.rebate.program"].union(
+                *(
+                    same[-1:]
+                    for same in versions.grouped(lambda program: (program.company_id, program.code)).values()
+                )
+            )
+        return versions
 
     def _to_sentence(self):
         self.ensure_one()

@@ -181,7 +181,9 @@ class DmsRebateSource(models.AbstractModel):
                 "CASE move.move_type WHEN 'out_refund' THEN -line.price_subtotal ELSE line.price_subtotal END"
             ),
             "currency": SQL("move.currency_id"),
-            "rate": SQL("COALESCE(NULLIF(COALESCE(origin.invoice_currency_rate, move.invoice_currency_rate), 0), 1)"),
+            "rate": SQL(
+                "COALESCE(NULLIF(COALESCE(origin.invoice_currency_rate, move.invoice_currency_rate), 0), 1)"
+            ),
             "from": SQL(
                 """
                 account_move_line AS line

@@ -28,6 +28,7 @@ from . import (
     test_pure_rebate_cases,
     test_pure_target,
     test_rebate_accrual,
+    test_rebate_engine,
     test_rebate_program,
     test_settlement,
     test_territory,

@@ -497,7 +497,8 @@ def pool(terms, facts, weights):
     :param weights: the members' own measures, which the rebate is shared by
     """
     result = earn(terms, facts)
-    return result, share(result.total, weights, terms.rounding)
+    shared = result.total if any(weight > 0 for weight in weights) else ZERO
+    return result, share(shared, weights, terms.rounding)
 
 
 def modify(amount, facts, rounding=CENT):

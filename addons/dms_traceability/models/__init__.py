@@ -4,6 +4,7 @@ from . import (
     dms_demo,
     dms_diversion_alert,
     dms_diversion_case,
+    dms_rebate_modifier,
     dms_scan,
     dms_trace_event,
     product_template,

@@ -1,3 +1,4 @@
+from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.tests import tagged
@@ -184,3 +185,46 @@ class TestDiversion(DmsTraceCommon):
             self.assertFalse(self.env[model].with_user(clerk).has_access("read"), model)
         case.with_user(clerk)._answer("No.")
         self.assertEqual(case.answer, "No.")
+
+    def test_diverted_items_leave_the_base_of_rebates(self):
+        self.company._dms_prepare_rebate_accounts()
+        program = self.env["dms.rebate.program"].create(
+            {
+                "name": "Clean",
+                "code": "CLEAN",
+                "date_start": fields.Date.today().replace(month=1, day=1),
+                "accrual_policy": "periodic",
+                "leaves_out_diverted": True,
+                "tier_ids": [Command.create({"rate": 10})],
+            }
+        )
+        program.action_publish()
+        invoice = self.env["account.move"].create(
+            {
+                "move_type": "out_invoice",
+                "partner_id": self.distributor_north.id,
+                "invoice_date": fields.Date.today(),
+                "invoice_line_ids": [
+                    Command.create({"product_id": self.order.product_id.id, "quantity": 24, "price_unit": 10})
+                ],
+            }
+        )
+        invoice.action_post()
+        program._accrue_difference()
+        balance = self.env["dms.rebate.balance"].search([("program_id", "=", program.id)])
+        whole, price = balance.earned_amount, balance.measure_amount / 24
+        self.assertGreater(whole, 0)
+        alert = self._scan(self.serials[0], "2000").alert_id
+        case = self.env["dms.diversion.case"].create(
+            {"partner_id": self.distributor_north.id, "alert_ids": alert.ids}
+        )
+        program._accrue_difference()
+        self.assertEqual(balance.earned_amount, whole, "an open case takes nothing")
+        case.with_user(self.inspector)._rule("confirmed", "Proved.")
+        program._accrue_difference()
+        self.assertAlmostEqual(balance.earned_amount, whole - price / 10, 2)
+        self.assertIn("Less diverted goods", balance.explanation)
+        case._appeal("A gift.")
+        case.with_user(self.inspector).action_grant_appeal()
+        program._accrue_difference()
+        self.assertEqual(balance.earned_amount, whole)
