@@ -24,7 +24,7 @@ from odoo.tools import SQL, config
 
 DISTRIBUTORS, PROGRAMMES, CATEGORIES, PRODUCTS, LINES_PER_INVOICE = 500, 50, 10, 200, 10
 HERE = Path(os.environ["DMS_CHECKOUT"], "tests", "bench")
-SIZES = (20_000, 50_000)
+SIZES = (250_000, 1_000_000)
 MORE = 10_000
 PEER_SAMPLE = (100, 400)
 PEERS = (

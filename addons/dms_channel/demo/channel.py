@@ -26,6 +26,5 @@ def load(env):
         feeds.feeds,
         feeds.count,
         masters.guards,
-        money.more_programs,
         trade.pending,
     )

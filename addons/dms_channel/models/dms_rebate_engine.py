@@ -72,6 +72,19 @@ class DmsRebateEngine(models.AbstractModel):
         return windows
 
     @api.model
+    def _get_partners(self, programs, partners=None):
+        """Return the ids of the distributors in scope: dict program -> list; one query for each different scope."""
+        Partner = self.env["res.partner"].with_context(active_test=False)
+        found, partners_of = {}, {}
+        for program in programs:
+            domain = program._get_partner_domain(partners)
+            scope = repr(domain)
+            if scope not in found:
+                found[scope] = Partner.search(domain, order="id").ids
+            partners_of[program] = found[scope]
+        return partners_of
+
+    @api.model
     def _measure(self, programs, windows, partners_of, move_ids=None):
         """Add up the programmes' lines.
 
@@ -197,7 +210,7 @@ class DmsRebateEngine(models.AbstractModel):
         :return: dict (program id, partner id, period start) -> :class:`Standing`
         """
         programs = self._sort(programs | programs._get_preceding())
-        partners_of = {program: program._get_partner_ids(partners) for program in programs}
+        partners_of = self._get_partners(programs, partners)
         windows = self._get_windows(programs, until)
         sums = self.with_context(dms_rebate_day=until)._measure(programs, windows, partners_of)
         places = {
@@ -400,7 +413,7 @@ class DmsRebateEngine(models.AbstractModel):
             return
         last = max([until, *(move._dms_get_rebate_date() for move in moves)])
         windows = self._get_windows(programs, last)
-        partners_of = {program: program._get_partner_ids(moves.commercial_partner_id) for program in programs}
+        partners_of = self._get_partners(programs, moves.commercial_partner_id)
         sums = self._measure(programs, windows, partners_of, moves.ids)
         self.env["dms.rebate.balance"]._add_measured(
             {

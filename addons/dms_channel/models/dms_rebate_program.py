@@ -1062,8 +1062,8 @@ class DmsRebateProgram(models.Model):
         )
         return {*products.ids, *inside}
 
-    def _get_partner_ids(self, partners=None):
-        """Return the ids of the distributors in scope, of ``partners`` only where that is given.
+    def _get_partner_domain(self, partners=None):
+        """Return the domain of the distributors in scope, of ``partners`` only where that is given.
 
         The members of a pool always go together.
         """
@@ -1077,7 +1077,7 @@ class DmsRebateProgram(models.Model):
             domain &= Domain("territory_id", "child_of", self.territory_ids.ids)
         if partners is not None and self.pool_by == "none":
             domain &= Domain("id", "in", partners.commercial_partner_id.ids)
-        return self.env["res.partner"].with_context(active_test=False).search(domain, order="id").ids
+        return domain
 
     def _get_preceding(self):
         """Return the programmes that these follow from, directly or through others."""
