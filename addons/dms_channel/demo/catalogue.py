@@ -23,6 +23,11 @@ class Product(NamedTuple):
     summer: float = 0.2
     life: int = 365
 
+    @property
+    def chinese_name(self):
+        """'Orange Juice 100 % 1 L' -> '鲜橙汁 家庭装 1 L'"""
+        return " ".join((self.chinese, *self.name.split()[-2:]))
+
 
 CATEGORIES = {
     "tea": "Tea Drinks 茶饮料",
@@ -82,6 +87,7 @@ class Member(NamedTuple):
 
 # Discount of each grade's price list, in percent.
 DISCOUNTS = {"gold": 14, "silver": 10, "bronze": 6}
+GRADE_NAMES = {"gold": "金牌", "silver": "银牌", "bronze": "铜牌"}
 VAT = 1.13
 
 

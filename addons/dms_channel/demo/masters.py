@@ -162,7 +162,10 @@ def units(world):
             for case, n in zip(cases, (12, 24), strict=True)
         ]
     )
-    world.name(bottle | cases | pallets, ["bottle", "case_12", "case_24", "pallet_12", "pallet_24"])
+    records = world.name(
+        bottle | cases | pallets, ["bottle", "case_12", "case_24", "pallet_12", "pallet_24"]
+    )
+    world.translate(records, "name", ["瓶", "箱（12瓶）", "箱（24瓶）", "托盘（720瓶）", "托盘（1440瓶）"])
 
 
 def products(world):
@@ -182,7 +185,7 @@ def products(world):
     drinks = env["product.product"].create(
         [
             {
-                "name": f"{drink.name} {drink.chinese}",
+                "name": drink.name,
                 "default_code": drink.code,
                 "barcode": gtin(f"690155{number:06d}"),
                 "categ_id": categ_of[drink.category].id,
@@ -198,12 +201,15 @@ def products(world):
                 "invoice_policy": "delivery",
                 "weight": 0.55,
                 "description_sale": False,
-                "image_1920": picture(drink, number),
             }
             for number, drink in enumerate(catalogue.PRODUCTS, 100)
         ]
     )
     world.name(drinks, [slug(drink.code) for drink in catalogue.PRODUCTS])
+    world.translate(drinks.product_tmpl_id, "name", [drink.chinese_name for drink in catalogue.PRODUCTS])
+    for number, (record, drink) in enumerate(zip(drinks, catalogue.PRODUCTS, strict=True), 100):
+        # On templates one by one: a batch of products keeps the picture of its first only.
+        record.product_tmpl_id.image_1920 = picture(drink, number)
     env["product.uom"].create(
         [
             {
@@ -275,6 +281,14 @@ def prices(world):
         ]
     )
     world.name(lists, [f"pricelist_{grade}" for grade in grades])
+    world.translate(lists, "name", [f"{chinese}经销商价" for chinese in catalogue.GRADE_NAMES.values()])
+    world.translate(
+        env["res.partner.grade"].concat(
+            *(env.ref(f"partnership.res_partner_grade_data_{grade}") for grade in catalogue.GRADE_NAMES)
+        ),
+        "name",
+        catalogue.GRADE_NAMES.values(),
+    )
     for grade, pricelist in zip(grades, lists, strict=True):
         env.ref(f"partnership.res_partner_grade_data_{grade}").default_pricelist_id = pricelist
 
@@ -432,6 +446,8 @@ def agreements(world):
         )
         for days in {terms.days for terms in catalogue.TERMS.values()}
     }
+    for days, term in terms.items():
+        world.translate(term, "name", [f"开票后 {days} 天付款"])
     start = (world.today - relativedelta(months=14)).replace(day=1)
     manager = world.ref("user_manager")
     scale = world.price_scale
@@ -522,7 +538,7 @@ def rules(world):
     manager = env.ref("dms_channel.dms_channel_group_manager")
     # The history leaves an invoice about two weeks late, on which no order of it should wait.
     env.ref("dms_channel.dms_order_rule_overdue").overdue_days = 20
-    world.name(
+    records = world.name(
         env["dms.order.rule"].create(
             [
                 {
@@ -547,6 +563,8 @@ def rules(world):
         ),
         ["order_rule_cases", "order_rule_bronze"],
     )
+    world.translate(records, "name", ["整箱订货", "铜牌经销商大额订单"])
+    world.translate(records, "message", ["请按整箱订货。", "请拆分订单，或联系区域经理。"])
 
 
 def guards(world):
@@ -611,7 +629,7 @@ def guards(world):
             },
         ),
     )
-    world.name(
+    records = world.name(
         env["dms.order.rule"].create(
             [
                 {"name": name, "sequence": 55 + 5 * number, **values}
@@ -620,6 +638,8 @@ def guards(world):
         ),
         [key for key, _name, _values in rules],
     )
+    chinese = ("铜牌经销商须有信用分", "特价不得低于价格表", "金牌经销商小额订单", "新经销商首单", "异常大额订单", "单品不超过 5,000 箱", "库存不超过 75 天", "货物出境")  # fmt: skip
+    world.translate(records, "name", chinese)
 
 
 def promotion(world):
@@ -627,10 +647,10 @@ def promotion(world):
     env = world.env
     gold = env.ref("partnership.res_partner_grade_data_gold")
     milk = world.ref("categ_milk")
-    world.name(
+    program = world.name(
         env["loyalty.program"].create(
             {
-                "name": "Winter Warm-up: Milk Tea −5 % 暖冬奶茶季",
+                "name": "Winter Warm-up: Milk Tea −5 %",
                 "program_type": "promotion",
                 "trigger": "auto",
                 "applies_on": "current",
@@ -670,3 +690,5 @@ def promotion(world):
         ),
         ["program_milk"],
     )
+    world.translate(program, "name", ["暖冬奶茶季：奶茶满减 5%"])
+    world.translate(program.reward_ids, "description", ["奶茶优惠 5%"])

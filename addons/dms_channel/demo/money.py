@@ -90,7 +90,7 @@ def programs(world):
     start = last - relativedelta(months=3)
     volume = env["dms.rebate.program"].create(
         {
-            "name": "Quarterly Volume Rebate 季度销量返利",
+            "name": "Quarterly Volume Rebate",
             "code": "VOL-Q",
             "date_start": start,
             "date_end": start + relativedelta(years=2, days=-1),
@@ -112,7 +112,7 @@ def programs(world):
     )
     electrolyte = env["dms.rebate.program"].create(
         {
-            "name": "Electrolyte Water Launch Bonus 电解质水推广奖励",
+            "name": "Electrolyte Water Launch Bonus",
             "code": "ELY-1",
             "date_start": quarter(world.today) + relativedelta(months=3),
             "date_end": quarter(world.today) + relativedelta(months=6, days=-1),
@@ -129,7 +129,16 @@ def programs(world):
             ],
         }
     )
-    world.name(volume | electrolyte, ["rebate_volume", "rebate_electrolyte"])
+    programs = world.name(volume | electrolyte, ["rebate_volume", "rebate_electrolyte"])
+    world.translate(programs, "name", ["季度销量返利", "电解质水推广奖励"])
+    world.translate(
+        programs,
+        "description",
+        [
+            "按季度开票净额分段计算，每段按各自的返利比例；信用分决定实际兑付的比例。",
+            "按电解质水的箱数计算，达到档位后全部箱数按该档标准计算。",
+        ],
+    )
     volume.action_publish()
 
 

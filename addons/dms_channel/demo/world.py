@@ -73,6 +73,13 @@ class World:
         )
         return records
 
+    def translate(self, records, field, names):
+        """Give records their Chinese names, where the database speaks Chinese."""
+        if "zh_CN" not in dict(self.env["res.lang"].get_installed()):
+            return
+        for record, name in zip(records, names, strict=True):
+            record.update_field_translations(field, {"zh_CN": name})
+
     def is_loaded(self, module=None):
         """Whether a part is there; its last act is to leave this name."""
         return bool(self.env.ref(f"{module or self.module}.loaded_demo", raise_if_not_found=False))

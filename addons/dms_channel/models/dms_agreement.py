@@ -56,7 +56,7 @@ class DmsAgreement(models.Model):
     _check_company_auto = True
 
     name = fields.Char(
-        string="Number",
+        string="Agreement No.",
         required=True,
         readonly=True,
         copy=False,

@@ -2,6 +2,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
+from ..tools.words import format_quantity
 from .bulk_many2one import BulkMany2one
 
 #: Columns that a source query of :meth:`DmsChannelMove._append` answers, in this order.
@@ -138,9 +139,8 @@ class DmsChannelMove(models.Model):
         kinds = dict(self._fields["kind"]._description_selection(self.env))
         # a portal user sees its moves, but not the product's record
         for move in self.sudo():
-            move.display_name = (
-                f"{kinds.get(move.kind, '')} {move.product_id.display_name or ''}: {move.quantity:g}"
-            )
+            quantity = format_quantity(self.env, move.quantity)
+            move.display_name = f"{kinds.get(move.kind, '')} {move.product_id.display_name or ''}: {quantity}"
 
     @api.model_create_multi
     def create(self, vals_list):

@@ -2,6 +2,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
+from ..tools.words import format_quantity
 from .bulk_many2one import BulkMany2one
 
 #: Texts as the sender wrote them; these can be mended on a line that is not released.
@@ -249,8 +250,6 @@ class DmsFeedLine(models.Model):
             "returned": self.returned_text or "",
             "sender": self.feed_id.partner_id.display_name or "",
             "earlier": self._get_earlier_text(earlier),
-            "sold": earlier.quantity,
-            "brought": earlier.returned,
         }
         messages = {
             "cell_too_long": lambda: self.env._("A text of this row is longer than 200 characters; perhaps a quotation mark in the file is never closed. Enter the right text."),
@@ -282,7 +281,7 @@ class DmsFeedLine(models.Model):
             "amount_negative": lambda: self.env._("The amount is negative though the quantity is not. Enter what was brought back under Returned."),
             "count_outlet": lambda: self.env._("A stock count is of the distributor's own stock. Leave the outlet empty."),
             "count_twice": lambda: self.env._("Another row counts this product on the same day. Keep one row for each product and day, with the sum."),
-            "conflict": lambda: self.env._("%(earlier)s already reports %(sold)g sold and %(brought)g returned for the same outlet, product and day. If this row corrects it, press Replace; if it is another sale, give it a reference of its own.", **values),
+            "conflict": lambda: self.env._("%(earlier)s already reports %(sold)s sold and %(brought)s returned for the same outlet, product and day. If this row corrects it, press Replace; if it is another sale, give it a reference of its own.", sold=format_quantity(self.env, earlier.quantity), brought=format_quantity(self.env, earlier.returned), **values),
             "duplicate": lambda: self.env._("%(earlier)s already says the same. Nothing to do; if it is another sale, give it a reference of its own.", **values),
         }  # fmt: skip
         return messages[issue]()

@@ -18,7 +18,7 @@ class DmsSettlement(models.Model):
     _order = "date_to desc, id desc"
     _check_company_auto = True
 
-    name = fields.Char("Number", readonly=True, copy=False, default=lambda self: self.env._("New"))
+    name = fields.Char("Settlement No.", readonly=True, copy=False, default=lambda self: self.env._("New"))
     partner_id = fields.Many2one(
         "res.partner",
         "Distributor",

@@ -67,7 +67,7 @@ def supply(world):
 
 def rules(world):
     """Small distributors are resupplied every second week, and only after a look at the proposal."""
-    world.name(
+    rule = world.name(
         world.env["dms.replenishment.rule"].create(
             {
                 "name": "Bronze: every second week, reviewed",
@@ -81,6 +81,7 @@ def rules(world):
         ),
         ["replenishment_rule_bronze"],
     )
+    world.translate(rule, "name", ["铜牌：每两周一次，人工复核"])
 
 
 def forecasts(world):

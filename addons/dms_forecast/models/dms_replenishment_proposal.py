@@ -7,6 +7,8 @@ from odoo.exceptions import UserError
 from odoo.fields import Command
 from odoo.tools import SQL
 
+from odoo.addons.dms_channel.tools.words import format_quantity
+
 from ..tools import forecast as engine
 from ..tools import inventory
 
@@ -87,10 +89,10 @@ class DmsReplenishmentProposal(models.Model):
                 lambda line: line.available / line.reorder_point if line.reorder_point else 1.0
             )[0]
             proposal.reason = self.env._(
-                "%(count)d products fall below their reorder point. Most urgent is %(product)s: %(stock)g in stock, %(daily).1f a day expected.",
+                "%(count)d products fall below their reorder point. Most urgent is %(product)s: %(stock)s in stock, %(daily).1f a day expected.",
                 count=len(lines),
                 product=first.product_id.display_name,
-                stock=first.stock,
+                stock=format_quantity(self.env, first.stock),
                 daily=first.daily_demand,
             )
 

@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
+from odoo.addons.dms_channel.tools.words import format_quantity
+
 
 class DmsReplenishmentProposalLine(models.Model):
     """A quantity that explains itself; all figures in the product's own unit, as they were at the review."""
@@ -114,10 +116,10 @@ class DmsReplenishmentProposalLine(models.Model):
             return [_("Entered by hand.")]
         reasons = [
             _(
-                "%(stock)g in stock, %(transit)g under way, %(order)g on order.",
-                stock=self.stock,
-                transit=self.in_transit,
-                order=self.on_order,
+                "%(stock)s in stock, %(transit)s under way, %(order)s on order.",
+                stock=format_quantity(self.env, self.stock),
+                transit=format_quantity(self.env, self.in_transit),
+                order=format_quantity(self.env, self.on_order),
             ),
             _(
                 "In the %(days)d days until the next order can arrive %(expected).1f are expected and up to %(reorder).1f may be sold"
@@ -144,13 +146,14 @@ class DmsReplenishmentProposalLine(models.Model):
         elif self.pack_size > 1:
             reasons.append(
                 _(
-                    "Rounded to %(packs)g x %(pack)s.",
-                    packs=self.suggested_quantity / self.pack_size,
+                    "Rounded to %(packs)s x %(pack)s.",
+                    packs=format_quantity(self.env, self.suggested_quantity / self.pack_size),
                     pack=self.uom_id.name,
                 )
             )
         if self.product_uom_id.compare(self.quantity, self.suggested_quantity) != 0:
-            reasons.append(_("Changed by hand from %(suggested)g.", suggested=self.suggested_quantity))
+            suggested = format_quantity(self.env, self.suggested_quantity)
+            reasons.append(_("Changed by hand from %(suggested)s.", suggested=suggested))
         return reasons
 
     @api.constrains("quantity")
@@ -162,15 +165,16 @@ class DmsReplenishmentProposalLine(models.Model):
                 > 0
             )
             if too_much and line.quantity > line.suggested_quantity:
+                most = max(line.suggested_quantity, int(max(line.cap - line.available, 0)))
                 raise ValidationError(
                     self.env._(
-                        "%(quantity)g of %(product)s is too much: with %(available)g there already, stock would pass %(cap).1f, the demand of"
-                        " the coming weeks that is hardly ever exceeded. Order at most %(most)g.",
-                        quantity=line.quantity,
+                        "%(quantity)s of %(product)s is too much: with %(available)s there already, stock would pass %(cap).1f, the demand of"
+                        " the coming weeks that is hardly ever exceeded. Order at most %(most)s.",
+                        quantity=format_quantity(self.env, line.quantity),
                         product=line.product_id.display_name,
-                        available=line.available,
+                        available=format_quantity(self.env, line.available),
                         cap=line.cap,
-                        most=max(line.suggested_quantity, int(max(line.cap - line.available, 0))),
+                        most=format_quantity(self.env, most),
                     )
                 )
 

@@ -3,6 +3,8 @@ import numpy as np
 from odoo import api, fields, models
 from odoo.tools import split_every
 
+from odoo.addons.dms_channel.tools.words import format_quantity
+
 from ..tools import forecast as engine
 from ..tools import inventory
 
@@ -47,11 +49,11 @@ class StockWarehouseOrderpoint(models.Model):
                 )
             else:
                 orderpoint.dms_reason = self.env._(
-                    "Shops buy %(daily).1f a day. At or below %(minimum)g, stock might not last the delivery time; up to %(maximum)g it lasts %(days)d days,"
+                    "Shops buy %(daily).1f a day. At or below %(minimum)s, stock might not last the delivery time; up to %(maximum)s it lasts %(days)d days,"
                     " delivery and one review, %(level)g %% sure.",
                     daily=orderpoint.dms_daily_demand,
-                    minimum=orderpoint.product_min_qty,
-                    maximum=orderpoint.product_max_qty,
+                    minimum=format_quantity(self.env, orderpoint.product_min_qty),
+                    maximum=format_quantity(self.env, orderpoint.product_max_qty),
                     days=orderpoint.dms_protection_days,
                     level=orderpoint.dms_service_level,
                 )

@@ -4,6 +4,7 @@ from odoo.fields import Domain
 from odoo.http import request
 from odoo.tools import format_date, formatLang
 
+from odoo.addons.dms_channel.tools.words import format_quantity
 from odoo.addons.portal.controllers.portal import pager as portal_pager
 
 from .distributor import DistributorPortal
@@ -279,7 +280,8 @@ class CataloguePortal(DistributorPortal):
         goods = [*rule.product_ids.mapped("display_name"), *rule.product_category_id.mapped("name")]
         parts = []
         if rule.minimum_qty > 1:
-            parts.append(request.env._("from %(quantity)g units", quantity=rule.minimum_qty))
+            quantity = format_quantity(request.env, rule.minimum_qty)
+            parts.append(request.env._("from %(quantity)s units", quantity=quantity))
         if rule.minimum_amount:
             amount = formatLang(request.env, rule.minimum_amount, currency_obj=rule.currency_id)
             parts.append(request.env._("from %(amount)s", amount=amount))

@@ -23,7 +23,7 @@ class DeliveryPortal(DistributorPortal):
             search_domain=lambda text: ["|", "|", ("name", "ilike", text), ("origin", "ilike", text), ("carrier_tracking_ref", "ilike", text)],
             sortings={
                 "date": {"label": request.env._("Newest"), "order": "date_done desc, scheduled_date desc, id desc"},
-                "name": {"label": request.env._("Number"), "order": "name"},
+                "name": {"label": request.env._("Delivery No."), "order": "name"},
             },
             filters={
                 "all": {"label": request.env._("All"), "domain": []},

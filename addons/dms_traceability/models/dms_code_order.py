@@ -31,7 +31,7 @@ class DmsCodeOrder(models.Model):
     _check_company_auto = True
 
     name = fields.Char(
-        "Number", default=lambda self: self.env._("New"), readonly=True, copy=False, index="trigram"
+        "Code Order No.", default=lambda self: self.env._("New"), readonly=True, copy=False, index="trigram"
     )
     company_id = fields.Many2one(
         "res.company", required=True, index=True, default=lambda self: self.env.company

@@ -32,7 +32,7 @@ class DmsDiversionAlert(models.Model):
     _inherit = ["mail.thread", "mail.activity.mixin"]
     _order = "date_last desc, id desc"
 
-    name = fields.Char("Number", readonly=True, copy=False, default=lambda self: self.env._("New"))
+    name = fields.Char("Alert No.", readonly=True, copy=False, default=lambda self: self.env._("New"))
     company_id = fields.Many2one("res.company", required=True, readonly=True, index=True)
     partner_id = fields.Many2one("res.partner", "Distributor", required=True, readonly=True, index=True)
     product_id = fields.Many2one("product.product", required=True, readonly=True, index=True)

@@ -30,7 +30,7 @@ class DmsDiversionCase(models.Model):
     _inherit = ["portal.mixin", "mail.thread", "mail.activity.mixin"]
     _order = "id desc"
 
-    name = fields.Char("Number", readonly=True, copy=False, default=lambda self: self.env._("New"))
+    name = fields.Char("Case No.", readonly=True, copy=False, default=lambda self: self.env._("New"))
     company_id = fields.Many2one(
         "res.company", required=True, readonly=True, index=True, default=lambda self: self.env.company
     )

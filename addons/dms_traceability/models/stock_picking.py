@@ -4,6 +4,8 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
+from odoo.addons.dms_channel.tools.words import format_quantity
+
 from ..tools import codes
 from .dms_code import ACTIVE, ASSIGNED, CASE, RECEIVED, SHIPPED, STATES, UNIT
 
@@ -225,8 +227,8 @@ class StockPicking(models.Model):
             return _(
                 "Too many: the code covers %(units)s units, and only %(left)s of %(expected)s are left to scan.",
                 units=units,
-                left=f"{max(line['expected'] - line['scanned'], 0):g}",
-                expected=f"{line['expected']:g}",
+                left=format_quantity(self.env, max(line["expected"] - line["scanned"], 0)),
+                expected=format_quantity(self.env, line["expected"]),
             )
         return False
 
@@ -371,7 +373,7 @@ class StockPicking(models.Model):
                         product=product.display_name,
                         lot=f" ({line['lot'].name})" if line["lot"] else "",
                         scanned=line["scanned"],
-                        expected=f"{line['expected']:g}",
+                        expected=format_quantity(self.env, line["expected"]),
                     )
                 )
         if wrong:
