@@ -14,10 +14,15 @@ class SaleOrder(models.Model):
     )
 
     def _has_to_be_signed(self):
-        return super()._has_to_be_signed() and not self._dms_is_portal_order()
+        return super()._has_to_be_signed() and not self._dms_waits()
 
     def _has_to_be_paid(self):
-        return super()._has_to_be_paid() and not self._dms_is_portal_order()
+        return super()._has_to_be_paid() and not self._dms_waits()
+
+    def _dms_waits(self):
+        """Whether there is nothing to accept: our staff has yet to release the order, or it goes the way of the cart."""
+        self.ensure_one()
+        return self.dms_state == "held" or self._dms_is_portal_order()
 
     def _dms_is_portal_order(self):
         """Whether the distributor itself sends the order under the order rules, instead of accepting a quotation."""

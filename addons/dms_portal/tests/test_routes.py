@@ -247,6 +247,10 @@ class TestRoutes(DmsPortalCommon):
         self.assertIn("over the limit", text)
         self.assertIn("Take back", text)
         self.assertIn(second.name, self._get("/my/orders?filterby=held").text)
+        # Entered by our staff, it would ask for a signature; held, it has nothing to sign yet.
+        second.write({"dms_cart": False, "require_signature": True})
+        self.assertNotIn("Accept", self._get(f"/my/orders/{second.id}").text)
+        second.dms_cart = True
         self.assertTrue(
             self.make_jsonrpc_request("/my/catalogue/quantity", {**quantity, "order_id": second.id})["error"]
         )
