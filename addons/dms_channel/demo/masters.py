@@ -162,9 +162,7 @@ def units(world):
             for case, n in zip(cases, (12, 24), strict=True)
         ]
     )
-    records = world.name(
-        bottle | cases | pallets, ["bottle", "case_12", "case_24", "pallet_12", "pallet_24"]
-    )
+    records = world.name(bottle | cases | pallets, ["bottle", "case_12", "case_24", "pallet_12", "pallet_24"])
     world.translate(records, "name", ["瓶", "箱（12瓶）", "箱（24瓶）", "托盘（720瓶）", "托盘（1440瓶）"])
 
 
