@@ -638,6 +638,15 @@ def guards(world):
     )
     chinese = ("铜牌经销商须有信用分", "特价不得低于价格表", "金牌经销商小额订单", "新经销商首单", "异常大额订单", "单品不超过 5,000 箱", "库存不超过 75 天", "货物出境")  # fmt: skip
     world.translate(records, "name", chinese)
+    messages = {
+        "order_rule_points": "请按时付款、及时上报数据以获得信用分。",
+        "order_rule_price": "请申请促销，而不是特价。",
+        "order_rule_stuffing": "请先消化现有库存，或减少订货。",
+        "order_rule_abroad": "协议不包括出口。",
+    }
+    for record, (key, *_rest) in zip(records, rules, strict=True):
+        if key in messages:
+            world.translate(record, "message", [messages[key]])
 
 
 def promotion(world):
