@@ -26,5 +26,6 @@ def load(env):
         feeds.feeds,
         feeds.count,
         masters.guards,
+        money.more_programs,
         trade.pending,
     )

@@ -142,6 +142,127 @@ def programs(world):
     volume.action_publish()
 
 
+def more_programs(world):
+    """One programme of each other kind, running since the last quarter, and a back-test of what may come next."""
+    env, scale = world.env, world.price_scale
+    start = quarter(world.today) - relativedelta(months=3)
+    shared = {
+        "date_start": start,
+        "date_end": start + relativedelta(years=1, days=-1),
+        "period": "quarter",
+        "accrual_policy": "periodic",
+        "user_id": world.ref("user_manager").id,
+    }
+    distributors = env["res.partner"].search([("channel_role", "=", "distributor")], order="id")
+    bought = dict(
+        env["account.move"]._read_group(
+            [
+                ("partner_id", "in", distributors.ids),
+                ("move_type", "=", "out_invoice"),
+                ("state", "=", "posted"),
+                ("invoice_date", ">=", start - relativedelta(months=3)),
+                ("invoice_date", "<", start),
+            ],
+            ["partner_id"],
+            ["amount_untaxed:sum"],
+        )
+    )
+    programs = env["dms.rebate.program"].create(
+        [
+            {
+                **shared,
+                "name": "Quarterly Target Bonus 季度目标达成返利",
+                "code": "TGT-Q",
+                "compare": "target",
+                "tier_method": "whole",
+                "accrual_tier": "expected",
+                "description": "From 80 % of the quarter's target; the sooner you pay, the more of it is paid out.",
+                "tier_ids": tiers((80, 0.5), (100, 1.0), (120, 1.5)),
+                "target_ids": [
+                    Command.create(
+                        {"partner_id": partner.id, "amount": round(bought[partner] * 0.9, -3) or 1000}
+                    )
+                    for partner in distributors
+                    if partner in bought
+                ],
+                "factor_ids": [
+                    Command.create({"kind": "payment", "threshold": days, "factor": factor})
+                    for days, factor in ((15, 1.0), (30, 0.8), (60, 0.5))
+                ],
+            },
+            {
+                **shared,
+                "name": "Growth Bonus 增长返利",
+                "code": "GROW-Q",
+                "compare": "growth",
+                "growth_against": "previous",
+                "growth_only": True,
+                "newcomer": "first",
+                "amount_max": 20000 * scale,
+                "description": "On what you buy beyond the quarter before.",
+                "tier_ids": tiers((0, 2.0), (10, 3.0), (25, 4.0)),
+            },
+            {
+                **shared,
+                "name": "Full Range Bonus 全品类返利",
+                "code": "RANGE-Q",
+                "description": "For those who carry the range: both categories must reach their threshold.",
+                "tier_ids": tiers((0, 0.5)),
+                "bundle_ids": [
+                    Command.create(
+                        {
+                            "name": categ.name,
+                            "categ_ids": [Command.set(categ.ids)],
+                            "threshold": 20000 * scale,
+                        }
+                    )
+                    for categ in (world.ref("categ_tea"), world.ref("categ_juice"))
+                ],
+            },
+            {
+                **shared,
+                "name": "Regional Sell-through Pool 区域动销奖励池",
+                "code": "POOL-M",
+                "period": "month",
+                "measure": "sell_out",
+                "pool_by": "program",
+                "tier_method": "whole",
+                "description": "All distributors reach a tier together by what they sell on, and share in proportion.",
+                "tier_ids": tiers((50000 * scale, 0.2), (200000 * scale, 0.4)),
+                "factor_ids": [Command.create({"kind": "quality", "threshold": 100, "factor": 1.0})],
+            },
+        ]
+    )
+    world.name(programs, ["rebate_target", "rebate_growth", "rebate_range", "rebate_pool"])
+    programs.action_publish()
+    volume = world.ref("rebate_volume")
+    draft = volume.browse(volume.action_new_version()["res_id"])
+    draft.write(
+        {
+            "date_start": quarter(world.today) + relativedelta(months=3),
+            "tier_method": "whole",
+            "tier_ids": [
+                Command.clear(),
+                *tiers((0, 1.0), *((bound * scale, rate) for bound, rate in ((300000, 1.5), (600000, 2.5)))),
+            ],
+        }
+    )
+    backtest = env["dms.rebate.backtest"].create(
+        {
+            "name": "Volume rebate: bands or whole volume? 分段还是全量",
+            "date_from": volume.date_start,
+            "date_to": min(volume.date_start + relativedelta(years=1, days=-1), world.today),
+            "variant_ids": [Command.create({"program_id": program.id}) for program in (volume, draft)],
+        }
+    )
+    backtest.action_compute()
+
+
+def tiers(*pairs):
+    """Tiers in percent: pairs of lower bound and rate."""
+    return [Command.create({"from_amount": bound, "rate": rate, "kind": "percent"}) for bound, rate in pairs]
+
+
 def settled_quarter(world):
     """First day of the last quarter that is settled: the one before the present, or before that in its first weeks."""
     this = quarter(world.today)
