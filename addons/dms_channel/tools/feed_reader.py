@@ -24,6 +24,7 @@ import zipfile
 from collections import namedtuple
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from itertools import zip_longest
 
 COLUMNS = (
     "distributor",
@@ -38,6 +39,7 @@ COLUMNS = (
     "reference",
 )
 REQUIRED = ("product_code", "date", "quantity")
+NUMBERS = ("quantity", "unit_price", "amount", "returned")
 
 #: Largest text that a code, a unit or a reference may be; a longer one is most often an unclosed quotation mark.
 MAX_TEXT = 200
@@ -57,6 +59,7 @@ HEADERS = {
     "returned": "returned returnedquantity returnqty returnedqty qtyreturned returns 退货 退货数量 退货量 退回数量",
     "reference": "reference ref invoice invoiceno invoicenumber document documentno receipt receiptno orderno ordernumber transactionid 单号 单据号 单据编号 发票号 订单号 小票号 凭证号 流水号",
 }
+SPREADSHEET_ERRORS = {"#REF!", "#N/A", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!"}
 TOTAL_WORDS = {"total", "totals", "grandtotal", "sum", "合计", "总计", "小计", "共计"}
 _MONTH_NAMES = (
     "jan january,feb february,mar march,apr april,may,jun june,"
@@ -81,7 +84,10 @@ class FeedError(ValueError):
 
 @dataclass(frozen=True)
 class Limits:
-    """Sizes in bytes and counts beyond which a file is refused."""
+    """Sizes in bytes and counts beyond which a file is refused.
+
+    What is packed may grow to ``ratio`` times its size, or to 16 MB whatever its size is.
+    """
 
     file: int = 64 << 20
     unpacked: int = 1 << 30
@@ -150,7 +156,7 @@ def clean(value, decimal="."):
             return value[2:-1].strip()
         return value[1:] if value[:1] == "'" else value
     if isinstance(value, bool):
-        return "1" if value else "0"
+        return str(value).upper()
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
@@ -365,6 +371,9 @@ class _Bounded(io.RawIOBase):
         return len(data)
 
 
+_MARKUP = (b"<!doctype html", b"<html", b"<table", b"<?xml")
+
+
 class Source:
     """The bytes of one transmission, out of their archive. ``kind`` is 'csv' or 'xlsx'."""
 
@@ -390,6 +399,10 @@ class Source:
             )
         if raw[:5] == b"%PDF-" or raw[:4] in (b"\x89PNG", b"\xff\xd8\xff\xe0", b"Rar!", b"7z\xbc\xaf"):
             raise FeedError(_lt("This is no table. Send a CSV or an XLSX file."))
+        if raw[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_MARKUP):
+            raise FeedError(
+                _lt("This is a web page, no table. Open it in a spreadsheet and save it as XLSX or CSV.")
+            )
         self.kind = self._open_zip() if self.pack == "zip" else "csv"
 
     def _open_zip(self):
@@ -400,8 +413,7 @@ class Source:
             raise FeedError(
                 _lt("The file is damaged: it can't be opened. Save it again and send it again.")
             ) from error
-        unpacked = sum(info.file_size for info in infos)
-        if unpacked > self.limits.unpacked or unpacked > max(self.limits.ratio * len(self.raw), 1 << 20):
+        if sum(info.file_size for info in infos) > self._unpacked_limit:
             raise FeedError(
                 _lt("The file is too large once unpacked. Split it by period and send the parts.")
             )
@@ -414,14 +426,18 @@ class Source:
         self.member = tables[0].filename
         return "csv"
 
+    @property
+    def _unpacked_limit(self):
+        return min(self.limits.unpacked, max(self.limits.ratio * len(self.raw), 16 << 20))
+
     def open(self):
         """Answer a fresh binary stream of the CSV's bytes."""
         stream = io.BytesIO(self.raw)
         if self.pack == "gz":
-            return io.BufferedReader(_Bounded(gzip.GzipFile(fileobj=stream), self.limits.unpacked), CHUNK)
+            return io.BufferedReader(_Bounded(gzip.GzipFile(fileobj=stream), self._unpacked_limit), CHUNK)
         if self.pack == "zip":
             archive = zipfile.ZipFile(stream)
-            return io.BufferedReader(_Bounded(archive.open(self.member), self.limits.unpacked), CHUNK)
+            return io.BufferedReader(_Bounded(archive.open(self.member), self._unpacked_limit), CHUNK)
         return stream
 
 
@@ -437,6 +453,16 @@ def _decodes(source, encoding):
     return True
 
 
+def _guess_utf16(source, head):
+    """Answer which UTF-16 a text without a mark is: most letters of a table have a zero byte, always on the same side."""
+    zeros = [head[side::2].count(0) for side in (0, 1)]
+    if 10 * max(zeros) >= len(head) and 10 * min(zeros) < max(zeros):
+        encoding = "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+        if _decodes(source, encoding):
+            return encoding
+    raise FeedError(_lt("This is no table. Send a CSV or an XLSX file."))
+
+
 def guess_encoding(source):
     """Answer the encoding of a CSV: a byte order mark, else UTF-8, else GB18030 or Windows-1252 by their byte runs."""
     head = source.open().read(CHUNK)
@@ -450,7 +476,7 @@ def guess_encoding(source):
                 return encoding
             raise FeedError(_lt("The text is damaged. Save the file as CSV in UTF-8 and send it again."))
     if b"\x00" in head:
-        raise FeedError(_lt("This is no table. Send a CSV or an XLSX file."))
+        return _guess_utf16(source, head)
     if _decodes(source, "utf-8"):
         return "utf-8"
     runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", head)]
@@ -463,9 +489,15 @@ def guess_encoding(source):
     raise FeedError(_lt("The text's encoding is not known. Save the file as CSV in UTF-8 and send it again."))
 
 
+#: First line by which Excel is told the separator.
+_NAMED_SEPARATOR = re.compile(r"sep=([,;|\t])", re.IGNORECASE)
+
+
 def guess_separator(text):
     """Answer the one of ``, ; tab |`` that splits the first lines of ``text`` into the most, and most even, columns."""
     lines = [line for line in text.splitlines()[:HEAD_ROWS] if line.strip()]
+    if lines and (named := _NAMED_SEPARATOR.fullmatch(lines[0].strip())):
+        return named[1]
     best, best_score = ",", 0
     for separator in ",;\t|":
         widths = [len(row) for row in csv.reader(lines, delimiter=separator)]
@@ -521,6 +553,52 @@ def _xlsx_rows(workbook, sheet):
         ) from error
 
 
+_MERGED = re.compile(rb'<mergeCell\s[^>]*ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
+
+
+def _column_index(letters):
+    index = 0
+    for letter in letters:
+        index = index * 26 + letter - 64
+    return index - 1
+
+
+def _merged_below(source, worksheet):
+    """Answer {first row: [(column index, last row)]} of the cells that are merged with those below them.
+
+    openpyxl does not tell when it streams; they are listed in the sheet's XML after its rows.
+    """
+    merged = {}
+    tail = b""
+    with zipfile.ZipFile(io.BytesIO(source.raw)) as archive, archive.open(worksheet._worksheet_path) as stream:
+        while chunk := stream.read(CHUNK):
+            text = tail + chunk
+            for match in _MERGED.finditer(text):
+                left, first, _right, last = match.groups()
+                if first != last:
+                    merged.setdefault(int(first), set()).add((_column_index(left), int(last)))
+            tail = text[-200:]
+    return merged
+
+
+def _fill_merged(rows, merged, columns):
+    """Repeat a merged cell's value in the rows below it, in the columns with these indexes."""
+    held = {}
+    for number, row in rows:
+        cells = row
+        if held:
+            cells = list(row)
+            for column, (last, value) in list(held.items()):
+                if number > last:
+                    del held[column]
+                elif column < len(cells):
+                    cells[column] = value
+        for column, last in merged.get(number, ()):
+            if column in columns and column < len(cells):
+                held[column] = (last, cells[column])
+        yield number, cells
+
+
 def _head(rows, count):
     answer = []
     for number, cells in rows:
@@ -533,16 +611,20 @@ def _head(rows, count):
 def _find_header(head, columns):
     """Answer (row number, headers, {name: index}) of the header row, or raise a sentence that says what is missing."""
     best = None
+    above = []
+    named = {name: header for name, header in (columns or {}).items() if header}
     for number, cells in head[:HEAD_ROWS]:
         headers = [clean(cell) for cell in cells]
         if not any(headers):
             continue
-        named = {name: header for name, header in (columns or {}).items() if header}
-        folded = {_fold(header) for header in headers}
-        guessed = guess_columns(headers)
-        score = len(guessed) + 2 * sum(_fold(header) in folded for header in named.values())
-        if best is None or score > best[0]:
-            best = (score, number, headers)
+        # a header of two rows has cells merged with those below or beside them
+        both = [header or title for header, title in zip_longest(headers, above, fillvalue="")]
+        for candidate in (headers, both):
+            folded = {_fold(header) for header in candidate}
+            score = len(guess_columns(candidate)) + 2 * sum(_fold(text) in folded for text in named.values())
+            if best is None or score > best[0]:
+                best = (score, number, candidate)
+        above = headers
     if best is None:
         raise FeedError(_lt("The file is empty."))
     _score, number, headers = best
@@ -609,13 +691,23 @@ def _inspect_xlsx(source, columns):
             error = error or problem
             continue
         return Layout("xlsx", sheet=sheet, header_row=number, headers=headers, columns=found), head
-    raise error or FeedError(_lt("The file is empty."))
+    raise error or FeedError(_lt("The file is damaged: it can't be opened. Save it again and send it again."))
 
 
 def _rows(source, layout):
     if layout.kind == "xlsx":
-        return _xlsx_rows(_open_workbook(source), layout.sheet)
+        workbook = _open_workbook(source)
+        rows = _xlsx_rows(workbook, layout.sheet)
+        merged = _merged_below(source, workbook[layout.sheet])
+        columns = {index for name, index in layout.columns.items() if name not in NUMBERS}
+        return _fill_merged(rows, merged, columns) if merged else rows
     return _csv_rows(source, layout.encoding, layout.separator)
+
+
+def _is_formula(text):
+    if text[0] == "#":
+        return text in SPREADSHEET_ERRORS
+    return len(text) > 1 and not text[1:].replace(".", "").isdigit()
 
 
 class LineParser:
@@ -655,7 +747,7 @@ class LineParser:
                 texts[index] = text[:MAX_TEXT]
         for index in (0, 1, 2, 5, 9):
             text = texts[index]
-            if text and text[0] in "=@+-" and len(text) > 1 and not text[1:].replace(".", "").isdigit():
+            if text and text[0] in "=@+-#" and _is_formula(text):
                 issues.append("formula")
                 break
         (_distributor, _outlet, code, date, quantity, _unit, price, amount, returned, _reference) = texts
@@ -711,6 +803,7 @@ def read_lines(raw, layout, kind="sell_through", limits=None):
     parse = LineParser(kind, layout.date_order, decimal).parse
     places = [layout.columns.get(name, -1) for name in COLUMNS]
     code_place, date_place = layout.columns["product_code"], layout.columns["date"]
+    code_header, date_header = layout.headers[code_place], layout.headers[date_place]
     for number, cells in _rows(source, layout):
         if number <= layout.header_row or not cells:
             continue
@@ -719,6 +812,8 @@ def read_lines(raw, layout, kind="sell_through", limits=None):
         if not any(texts):
             continue
         if not texts[3] and _is_total(cells, code_place, date_place):
+            continue
+        if texts[2] == code_header and texts[3] == date_header:  # the header again, on each printed page
             continue
         yield parse(number, texts)
 
