@@ -1,1 +1,1 @@
-from . import agreement, settlement
+from . import agreement, feed, settlement

@@ -150,6 +150,8 @@ class DmsChannelMove(models.Model):
         added = SQL("SELECT %s FROM dms_channel_move WHERE id = ANY(%s)", columns, moves.ids)
         self.env.execute_query(self.env["dms.channel.position"]._get_upsert_sql(added))
         self.env["dms.channel.position"].invalidate_model()
+        if self._has_counts():
+            self._restate_counts(added)
         return moves
 
     def write(self, vals):
@@ -191,6 +193,12 @@ class DmsChannelMove(models.Model):
         """
         self.env.flush_all()
         columns = SQL(", ").join(map(SQL.identifier, MOVE_COLUMNS))
+        counted = self._has_counts()
+        if counted:
+            names = SQL(", ").join(map(SQL.identifier, MOVE_COLUMNS))
+            feeds = self.env["dms.feed"]
+            feeds._create_temp("dms_channel_added", SQL("SELECT * FROM (%s) source (%s)", source, names))
+            source = SQL("SELECT * FROM dms_channel_added")
         upsert = self.env["dms.channel.position"]._get_upsert_sql(SQL("SELECT * FROM added"))
         [(moves, positions)] = self.env.execute_query(
             SQL(
@@ -213,7 +221,86 @@ class DmsChannelMove(models.Model):
         )
         self.invalidate_model()
         self.env["dms.channel.position"].invalidate_model()
+        if counted:
+            moves += self._restate_counts(source)
         return moves, positions
+
+    @api.model
+    def _has_counts(self):
+        """Whether any stock count is, or is being, released: only then can one have to be restated."""
+        [(exists,)] = self.env.execute_query(
+            SQL("SELECT EXISTS (SELECT FROM dms_feed_line WHERE kind = 'count' AND state IN ('ok', 'released'))")
+        )
+        return exists
+
+    @api.model
+    def _restate_counts(self, added):
+        """Keep what was counted: what was just ``added`` before a count changes the difference that the count found.
+
+        A late sale of the 5th explains a part of what was missing on the 10th. The count's difference is corrected by
+        a further move of the count's line and day, so that the days from the 5th to the 9th are restated and the
+        10th still reads as counted. Each added move concerns the first count after it; a count that is added or taken
+        back itself concerns the next one.
+
+        :param SQL added: answers :data:`MOVE_COLUMNS`
+        :return: number of moves added
+        """
+        columns = SQL(", ").join(map(SQL.identifier, MOVE_COLUMNS))
+        correction = SQL(
+            """
+            WITH new AS (%(added)s), change AS (
+                SELECT company_id, partner_id, product_id, date,
+                       CASE WHEN kind = 'count' THEN COALESCE(feed_line_id, 0) ELSE 0 END AS line_id,
+                       SUM(quantity) AS quantity
+                  FROM new GROUP BY 1, 2, 3, 4, 5
+            ), restated AS (
+                SELECT count.id, count.company_id, count.partner_id, count.product_id, count.date,
+                       -SUM(change.quantity) AS quantity
+                  FROM change
+                  JOIN LATERAL (
+                        SELECT line.* FROM dms_feed_line line
+                         WHERE line.kind = 'count' AND line.company_id = change.company_id
+                           AND line.partner_id = change.partner_id AND line.product_id = change.product_id
+                           AND (line.date > change.date OR (line.date = change.date AND line.id > change.line_id))
+                           AND (line.state = 'released'
+                                OR line.id IN (SELECT feed_line_id FROM new WHERE reversed_move_id IS NULL))
+                           AND line.id NOT IN (SELECT feed_line_id FROM new
+                                                WHERE reversed_move_id IS NOT NULL AND feed_line_id IS NOT NULL)
+                      ORDER BY line.date, line.id LIMIT 1
+                       ) count ON TRUE
+              GROUP BY count.id, count.company_id, count.partner_id, count.product_id, count.date
+                HAVING SUM(change.quantity) <> 0
+            )
+            SELECT 'count', restated.company_id, restated.partner_id, NULL::integer, restated.product_id, NULL::integer,
+                   restated.date, restated.quantity, first.price_unit, first.currency_id,
+                   COALESCE(restated.quantity * first.amount / NULLIF(first.quantity, 0), 0),
+                   restated.id, NULL::integer, NULL::integer, first.origin
+              FROM restated
+              JOIN LATERAL (SELECT price_unit, currency_id, amount, quantity, origin FROM dms_channel_move move
+                             WHERE move.feed_line_id = restated.id AND move.reversed_move_id IS NULL
+                          ORDER BY move.id LIMIT 1) first ON TRUE
+            """,
+            added=added,
+        )
+        [(moves, _positions)] = self.env.execute_query(
+            SQL(
+                """
+                WITH corrected AS (
+                    INSERT INTO dms_channel_move (%(columns)s, posted_by_id, posted_on)
+                    SELECT source.*, %(uid)s, now() AT TIME ZONE 'UTC' FROM (%(correction)s) source
+                    RETURNING %(columns)s
+                ), touched AS (
+                    %(upsert)s
+                )
+                SELECT (SELECT count(*) FROM corrected), (SELECT count(*) FROM touched)
+                """,
+                columns=columns,
+                uid=self.env.uid,
+                correction=correction,
+                upsert=self.env["dms.channel.position"]._get_upsert_sql(SQL("SELECT * FROM corrected")),
+            )
+        )
+        return moves
 
     def _reverse(self, origin=None):
         """Add the opposite of each move, on the same date, so that every past day reads as if it had not been.

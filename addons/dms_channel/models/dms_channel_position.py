@@ -46,6 +46,21 @@ class DmsChannelPosition(models.Model):
         help="In the company's currency; the product's sales price until there is a sell-in.",
     )
     value = fields.Monetary(readonly=True, help="Channel stock at the last sell-in price.")
+    oldest_date = fields.Date(
+        string="Oldest Layer",
+        compute="_compute_oldest",
+        help="Day on which the oldest goods still there came in, if what came first was sold first.",
+    )
+    oldest_days = fields.Integer(string="Age of the Oldest Layer", compute="_compute_oldest", help="In days.")
+    quantity_at = fields.Float(
+        string="Stock That Day",
+        digits="Product Unit",
+        compute="_compute_at",
+        help="At the end of the day that was asked for.",
+    )
+    value_at = fields.Monetary(
+        string="Value That Day", compute="_compute_at", help="At the last sell-in price known that day."
+    )
     last_sell_in = fields.Date(readonly=True)
     last_sell_out = fields.Date(readonly=True)
     last_count = fields.Date(readonly=True)
@@ -71,6 +86,74 @@ class DmsChannelPosition(models.Model):
         # a portal user sees its positions, but not the product's record
         for position in self.sudo():
             position.display_name = f"{position.product_id.display_name} · {position.partner_id.display_name}"
+
+    @api.depends("quantity")
+    def _compute_oldest(self):
+        """First in, first out: the goods that are there are the last that came, so count back from today."""
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT id, MIN(date)
+                  FROM (
+                        SELECT position.id, position.quantity, move.date, move.quantity AS came,
+                               SUM(move.quantity) OVER (PARTITION BY position.id ORDER BY move.date DESC, move.id DESC)
+                               AS since
+                          FROM dms_channel_position position
+                          JOIN dms_channel_move move USING (company_id, partner_id, product_id)
+                         WHERE position.id = ANY(%s) AND position.quantity > 0 AND move.quantity > 0
+                           AND move.reversed_move_id IS NULL
+                           AND NOT EXISTS (SELECT FROM dms_channel_move undone WHERE undone.reversed_move_id = move.id)
+                       ) layer
+                 WHERE since - came < quantity
+              GROUP BY id
+                """,
+                self._origin.ids,
+            )
+        )
+        dates = dict(rows)
+        today = fields.Date.context_today(self)
+        for position in self:
+            oldest = dates.get(position._origin.id, False)
+            position.oldest_date = oldest
+            position.oldest_days = (today - oldest).days if oldest else 0
+
+    @api.depends("quantity", "price_unit")
+    @api.depends_context("to_date")
+    def _compute_at(self):
+        """The position at the end of the day ``to_date`` of the context (today where there is none)."""
+        day = fields.Date.to_date(self.env.context.get("to_date"))
+        if not day:
+            for position in self:
+                position.quantity_at, position.value_at = position.quantity, position.value
+            return
+        partners, products = self.sudo().partner_id, self.sudo().product_id
+        for company, positions in self.sudo().grouped("company_id").items():
+            at = self._at(day, partners=partners, products=products, company=company)
+            prices = self._get_prices_at(day, partners, products, company)
+            for position in positions:
+                key = (position.partner_id.id, position.product_id.id)
+                position.quantity_at = at.get(key, 0.0)
+                position.value_at = position.quantity_at * prices.get(key, position.product_id.list_price)
+
+    @api.model
+    def _get_prices_at(self, day, partners, products, company):
+        """Answer {(partner id, product id): last sell-in price of one unit, in the company's currency} on a day."""
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT DISTINCT ON (partner_id, product_id) partner_id, product_id, amount / quantity
+                  FROM dms_channel_move
+                 WHERE company_id = %s AND partner_id = ANY(%s) AND product_id = ANY(%s) AND date <= %s
+                   AND kind = 'sell_in' AND quantity > 0 AND amount <> 0
+              ORDER BY partner_id, product_id, date DESC, id DESC
+                """,
+                company.id,
+                partners.ids,
+                products.ids,
+                day,
+            )
+        )
+        return {(partner, product): float(price) for partner, product, price in rows}
 
     def action_open_moves(self):
         self.ensure_one()
@@ -403,6 +486,7 @@ class DmsChannelPosition(models.Model):
 
     @api.model
     def _cron_check_consistency(self):
+        """Check all positions; what differs is told to the managers and left as it is."""
         wrong = self._check_consistency()
         if not wrong:
             return

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, ConcurrencyError, UserError
-from odoo.tools import SQL
+from odoo.tools import SQL, format_date
 from odoo.tools.misc import get_lang
 from odoo.tools.translate import get_translation
 
@@ -37,6 +37,11 @@ GUARDED_FIELDS = {
     "line_count",
     "ok_count",
     "error_count",
+    "warning_count",
+    "key",
+    "missing_days",
+    "refusal",
+    "missing_severity",
     "duplicate_count",
     "released_count",
     "move_count",
@@ -46,7 +51,15 @@ GUARDED_FIELDS = {
     "timings",
 }
 ANALYZED_FROM = 1_000
-LINE_STATE = "CASE checked.issues WHEN '' THEN 'ok' WHEN 'duplicate' THEN 'duplicate' ELSE 'error' END"
+#: The reason by which a line is grouped: its first error, else its first warning.
+LINE_ISSUE = "NULLIF(split_part(COALESCE(NULLIF(checked.issues, ''), checked.warnings), ',', 1), '')"
+#: State of a line from its row in ``dms_feed_checked``; {accepted} holds the warnings that somebody accepted.
+LINE_STATE = """
+    CASE WHEN checked.issues = 'duplicate' THEN 'duplicate'
+         WHEN checked.issues <> '' THEN 'error'
+         WHEN checked.warnings <> ''
+              AND NOT string_to_array(checked.warnings, ',') <@ string_to_array(COALESCE({accepted}, ''), ',')
+         THEN 'warning' ELSE 'ok' END"""
 
 
 class _CopyStream:
@@ -74,7 +87,7 @@ class DmsFeed(models.Model):
 
     _name = "dms.feed"
     _description = "Channel Data Feed"
-    _inherit = ["mail.thread", "portal.mixin"]
+    _inherit = ["dms.feed.gateway", "mail.thread", "portal.mixin"]
     _order = "id desc"
     _check_company_auto = True
 
@@ -143,10 +156,25 @@ class DmsFeed(models.Model):
         string="Lines to Mend",
         domain=[("state", "=", "error")],
     )
+    warning_line_ids = fields.One2many(
+        comodel_name="dms.feed.line",
+        inverse_name="feed_id",
+        string="Lines to Confirm",
+        domain=[("state", "=", "warning")],
+    )
     line_count = fields.Integer(string="Lines", readonly=True)
     ok_count = fields.Integer(string="Right", readonly=True)
     error_count = fields.Integer(string="To Mend", readonly=True)
+    warning_count = fields.Integer(string="To Confirm", readonly=True)
     duplicate_count = fields.Integer(string="Duplicates", readonly=True)
+    missing_days = fields.Json(readonly=True, help="Days without a line, though the sender reports on that weekday.")
+    missing_severity = fields.Char(readonly=True)
+    missing_reason = fields.Char(
+        string="Why Days Are Missing", tracking=True, help="What the sender says about the days without a line."
+    )
+    refusal = fields.Char(readonly=True, help="Why the file could not be read as it is.")
+    can_supersede = fields.Boolean(compute="_compute_can_supersede")
+    missing_text = fields.Char(string="Missing Days", compute="_compute_missing_text")
     released_count = fields.Integer(string="Released Lines", readonly=True)
     move_count = fields.Integer(string="Moves", readonly=True)
     date_from = fields.Date(string="From", readonly=True)
@@ -161,6 +189,10 @@ class DmsFeed(models.Model):
         "(company_id, kind, COALESCE(partner_id, 0), content_hash) WHERE state NOT IN ('rejected', 'superseded')",
         "This file was received already.",
     )
+    _key_uniq = models.UniqueIndex(
+        "(company_id, create_uid, key) WHERE key IS NOT NULL",
+        "A feed with this key was received already.",
+    )
 
     @api.depends("mapping_columns")
     def _compute_layout_text(self):
@@ -171,13 +203,13 @@ class DmsFeed(models.Model):
                 + [f"{name}: {header}" for name, header in (layout.get("columns") or {}).items()]
             )
 
-    @api.depends("error_count", "duplicate_count")
+    @api.depends("error_count", "warning_count", "duplicate_count")
     def _compute_issue_text(self):
         labels = dict(self.env["dms.feed.line"]._fields["issue"]._description_selection(self.env))
         counts = {}
         unknown = self.browse()
         for feed, issue, count in self.env["dms.feed.line"]._read_group(
-            [("feed_id", "in", self.ids), ("state", "in", ("error", "duplicate"))],
+            [("feed_id", "in", self.ids), ("state", "in", ("error", "warning", "duplicate"))],
             ["feed_id", "issue"],
             ["__count"],
         ):
@@ -189,6 +221,22 @@ class DmsFeed(models.Model):
             feed.issue_text = "\n".join(
                 f"{label}: {count}" for count, label in sorted(counts.get(feed, []), reverse=True)
             )
+
+    @api.depends("error_count", "state")
+    def _compute_can_supersede(self):
+        conflicts = self.env["dms.feed.line"]._read_group(
+            [("feed_id", "in", self.ids), ("state", "=", "error"), ("issue", "=", "conflict")], ["feed_id"]
+        )
+        feeds = {feed for (feed,) in conflicts}
+        for feed in self:
+            feed.can_supersede = bool(feed.partner_id) and feed in feeds
+
+    @api.depends("missing_days")
+    def _compute_missing_text(self):
+        for feed in self:
+            days = [format_date(self.env, day) for day in feed.missing_days or []]
+            rest = len(days) - 10
+            feed.missing_text = ", ".join(days[:10]) + (f" … (+{rest})" if rest > 0 else "")
 
     def _compute_access_url(self):
         result = super()._compute_access_url()
@@ -258,6 +306,18 @@ class DmsFeed(models.Model):
         action = self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_channel_move_action")
         return action | {"domain": [("feed_line_id.feed_id", "=", self.id)], "context": {}}
 
+    def action_accept(self):
+        self.ensure_one()
+        return self.env["dms.feed.accept"]._get_action(self.warning_line_ids)
+
+    def action_columns(self):
+        self.ensure_one()
+        return self.env["dms.feed.columns"]._get_action(self)
+
+    def action_supersede(self):
+        self.ensure_one()
+        return self.env["dms.feed.supersede"]._get_action(self)
+
     def action_map_codes(self):
         self.ensure_one()
         return self.env["dms.feed.map.codes"]._get_action(self.open_line_ids)
@@ -266,7 +326,15 @@ class DmsFeed(models.Model):
 
     @api.model
     def _receive(
-        self, raw, filename, partner=None, columns=None, company=None, kind="sell_through", currency=None
+        self,
+        raw,
+        filename,
+        partner=None,
+        columns=None,
+        company=None,
+        kind="sell_through",
+        currency=None,
+        keep=False,
     ):
         """Take a file into the inbox and check each of its lines.
 
@@ -280,6 +348,8 @@ class DmsFeed(models.Model):
         :param company: receiving company, the current one where None
         :param str kind: 'sell_through' or 'count'
         :param currency: of prices and amounts, the company's where None
+        :param bool keep: take a file whose columns are not recognised, too: it waits, without lines, for somebody to
+            say what they are (:meth:`_read_again`)
         :raises UserError: where the file can't be read, with a sentence that says how to mend it
         :return: dms.feed
         """
@@ -300,8 +370,15 @@ class DmsFeed(models.Model):
         if existing_sudo:
             return existing_sudo.with_env(self.env)
         started = time.monotonic()
+        problem = None
         try:
-            layout = feed_sudo._inspect(raw, sender, columns)
+            try:
+                layout = feed_sudo._inspect(raw, sender, columns, kind)
+            except feed_reader.HeaderError as error:
+                if not keep:
+                    raise
+                problem = error
+                layout = feed_reader.Layout("", headers=list(error.headers), samples=list(error.samples))
             try:
                 new_sudo = guard.mark(feed_sudo).create(
                     feed_sudo._prepare_feed_vals(
@@ -315,21 +392,84 @@ class DmsFeed(models.Model):
             new_sudo.attachment_id = new_sudo.env["ir.attachment"].create(
                 {"name": filename, "raw": raw, "res_model": self._name, "res_id": new_sudo.id}
             )
-            new_sudo._stage(feed_reader.read_lines(raw, layout, kind))
+            if problem:
+                new_sudo.refusal = self._translate_error(problem)
+            else:
+                new_sudo._read_lines(raw, layout, started)
         except feed_reader.FeedError as error:
             raise UserError(self._translate_error(error)) from error
+        return new_sudo.with_env(self.env)
+
+    def _read_lines(self, raw, layout, started):
+        """Read, check and store the lines of a file, and note how long each step took since ``started``."""
+        self._stage(feed_reader.read_lines(raw, layout, self.kind))
         read = time.monotonic()
-        new_sudo._check_stage()
+        self._check_stage()
+        self._note_missing_days()
         checked = time.monotonic()
-        new_sudo._store_new_lines()
-        if not new_sudo._refresh_counts():
+        self._store_new_lines()
+        if not self._refresh_counts():
             raise UserError(self.env._("The file has a header but no rows. Fill it in and send it again."))
-        new_sudo.timings = {
+        guard.mark(self).timings = {
             "read": round(read - started, 3),
             "check": round(checked - read, 3),
             "store": round(time.monotonic() - checked, 3),
         }
-        return new_sudo.with_env(self.env)
+
+    def _read_again(self, columns):
+        """Read the stored file anew with these columns, which are remembered for the sender's later files.
+
+        :param dict columns: {name of ``feed_reader.COLUMNS``: header in the file, '' where it has none}
+        """
+        self.ensure_one()
+        self._check_may_work()
+        self_sudo = guard.mark(self.sudo())
+        self_sudo._ensure_open()
+        if self_sudo.released_count or self_sudo.move_count:
+            raise UserError(self.env._("Released lines can't be read again. Reverse the feed and send the file anew."))
+        started = time.monotonic()
+        raw = self_sudo.attachment_id.raw
+        try:
+            layout = self_sudo._inspect(raw, self_sudo.partner_id, columns, self_sudo.kind)
+            layout.corrected = columns
+            self.env.cr.execute(SQL("DELETE FROM dms_feed_line WHERE feed_id = %s", self.id))
+            self_sudo.write({"mapping_columns": layout.to_json(), "refusal": False})
+            self_sudo._read_lines(raw, layout, started)
+        except feed_reader.FeedError as error:
+            raise UserError(self._translate_error(error)) from error
+        self_sudo._message_log(body=self.env._("Read again with other columns:") + Markup("<br/>") + self_sudo.layout_text)
+
+    @api.model
+    def _get_column_labels(self):
+        """What a column of a file can be: [(name of ``feed_reader.COLUMNS``, label)]."""
+        return [
+            ("product_code", self.env._("Product")),
+            ("date", self.env._("Date")),
+            ("quantity", self.env._("Quantity")),
+            ("outlet", self.env._("Outlet")),
+            ("unit", self.env._("Unit")),
+            ("unit_price", self.env._("Unit Price")),
+            ("amount", self.env._("Amount")),
+            ("returned", self.env._("Returned")),
+            ("reference", self.env._("Reference")),
+            ("distributor", self.env._("Distributor")),
+        ]
+
+    def _get_column_choices(self):
+        """The columns of the file as it was read: [{'header', 'sample', 'name' or False}]."""
+        self.ensure_one()
+        layout = self.mapping_columns or {}
+        name_by_header = {header: name for name, header in (layout.get("columns") or {}).items()}
+        samples = layout.get("samples") or []
+        return [
+            {
+                "header": header,
+                "sample": samples[index] if index < len(samples) else "",
+                "name": name_by_header.pop(header, False),
+            }
+            for index, header in enumerate(layout.get("headers") or [])
+            if header
+        ]
 
     @api.model
     def _load_history(self, path, mapping=None, progress=None):
@@ -383,25 +523,38 @@ class DmsFeed(models.Model):
         self.check_access("read" if self.env.user._is_portal() else "write")
 
     @api.model
-    def _inspect(self, raw, sender, columns):
-        """Answer the file's layout; where its headers are not recognised, try those this sender used the last time."""
+    def _inspect(self, raw, sender, columns, kind):
+        """Answer the file's layout: the columns as named, else as corrected for this sender the last time, else guessed.
+
+        Where the headers are not recognised, those that this sender named the last time are tried.
+        """
         month_first = get_lang(self.env).date_format.lower().startswith(("%m", "%b"))
         date_order = "mdy" if month_first else "dmy"
-        try:
+        if columns:
             return feed_reader.inspect(raw, columns, date_order)
+        last = self.search(
+            [
+                ("company_id", "=", self.env.company.id),
+                ("partner_id", "=", sender.id),
+                ("kind", "=", kind),
+                ("mapping_columns", "!=", False),
+                ("line_count", ">", 0),
+            ],
+            limit=1,
+        ).mapping_columns
+        corrected = last and last.get("corrected")
+        if corrected:
+            with contextlib.suppress(feed_reader.FeedError):
+                layout = feed_reader.inspect(raw, corrected, date_order)
+                layout.corrected = corrected
+                return layout
+        try:
+            return feed_reader.inspect(raw, None, date_order)
         except feed_reader.FeedError:
-            last = self.search(
-                [
-                    ("company_id", "=", self.env.company.id),
-                    ("partner_id", "=", sender.id),
-                    ("mapping_columns", "!=", False),
-                ],
-                limit=1,
-            )
-            if columns or not last:
+            if not last:
                 raise
             with contextlib.suppress(feed_reader.FeedError):
-                return feed_reader.inspect(raw, last.mapping_columns["columns"], date_order)
+                return feed_reader.inspect(raw, last["columns"], date_order)
             raise
 
     @api.model
@@ -442,7 +595,7 @@ class DmsFeed(models.Model):
             SQL(
                 """
                 SELECT id, row, %s FROM dms_feed_line
-                 WHERE feed_id = %s AND state IN ('ok', 'error', 'duplicate') AND id > %s %s
+                 WHERE feed_id = %s AND state IN ('ok', 'error', 'warning', 'duplicate') AND id > %s %s
               ORDER BY id LIMIT %s
                 """,
                 columns,
@@ -457,6 +610,8 @@ class DmsFeed(models.Model):
                 ((row[0], *parser.parse(row[1], list(row[2:]))) for row in rows), with_ids=True
             )
         self._check_stage()
+        if lines is None and not self.released_count:
+            self._note_missing_days()
         self._store_checked_lines()
         self._refresh_counts()
         self._note_time("check", started)
@@ -511,6 +666,11 @@ class DmsFeed(models.Model):
         ):
             self._create_temp(name, query)
         self._mark_duplicates()
+        self.env["dms.feed.rule"]._apply(self)
+
+    def _note_missing_days(self):
+        days, severity = self.env["dms.feed.rule"]._find_missing_days(self)
+        guard.mark(self).write({"missing_days": days, "missing_severity": bool(days) and severity})
 
     @api.model
     def _create_temp(self, name, query):
@@ -587,7 +747,9 @@ class DmsFeed(models.Model):
                  WHERE template.type = 'consu'
                    AND (template.company_id IS NULL OR template.company_id = %(company)s)
             ), ranked AS (
-                SELECT code, rank, COUNT(*) FILTER (WHERE active) AS number, MIN(id) FILTER (WHERE active) AS id
+                SELECT code, rank, COUNT(*) FILTER (WHERE active) AS number,
+                       CASE WHEN bool_or(active) THEN MIN(id) FILTER (WHERE active)
+                            WHEN COUNT(*) = 1 THEN MIN(id) END AS id
                   FROM (SELECT 1 AS rank, default_code AS code, id, active FROM product
                          WHERE default_code IN (SELECT code FROM codes)
                      UNION ALL
@@ -613,7 +775,7 @@ class DmsFeed(models.Model):
          LEFT JOIN mapped USING (partner_id, code)
          LEFT JOIN found USING (code)
          LEFT JOIN product
-                ON product.id = COALESCE(mapped.id, CASE WHEN found.number = 1 THEN found.id END)
+                ON product.id = COALESCE(mapped.id, CASE WHEN found.number <= 1 THEN found.id END)
             """,
             sender=self.partner_id.id or None,
             company=self.company_id.id,
@@ -744,7 +906,8 @@ class DmsFeed(models.Model):
                    ROUND(COALESCE(price, ABS(amount) / NULLIF(CASE WHEN quantity = 0 THEN returned ELSE quantity END, 0))
                          / NULLIF(factor, 0), 6) AS price_unit,
                    COALESCE(amount, price * CASE WHEN quantity = 0 THEN returned ELSE quantity END) AS amount,
-                   issues, NULL::integer AS duplicate_of_id
+                   issues, ''::text AS warnings, ''::text AS notes, NULL::jsonb AS figures,
+                   NULL::integer AS duplicate_of_id
               FROM (
                     SELECT stage.line_id, stage.row, stage.distributor_code, stage.outlet_code, stage.product_code,
                            stage.date_text, stage.quantity_text, stage.unit_text, stage.price_text,
@@ -883,10 +1046,11 @@ class DmsFeed(models.Model):
                 """
                 INSERT INTO dms_feed_line (id, feed_id, company_id, kind, row, %(names)s, partner_id, outlet_id,
                             product_id, date, quantity, returned, price_unit, amount, state, issue, issues,
-                            duplicate_of_id)
+                            warnings, notes, figures, duplicate_of_id)
                 SELECT line_id, %(feed)s, %(company)s, %(kind)s, row, %(texts)s, partner_id, outlet_id, product_id,
                        date, quantity, returned, price_unit, amount, %(state)s,
-                       NULLIF(split_part(issues, ',', 1), ''), NULLIF(issues, ''), duplicate_of_id
+                       %(issue)s, NULLIF(issues, ''), NULLIF(warnings, ''), NULLIF(notes, ''), figures,
+                       duplicate_of_id
                   FROM dms_feed_checked checked ORDER BY row
                 """,
                 names=SQL(", ").join(map(SQL.identifier, RAW_FIELDS)),
@@ -894,7 +1058,8 @@ class DmsFeed(models.Model):
                 company=self.company_id.id,
                 kind=self.kind,
                 texts=texts,
-                state=SQL(LINE_STATE),
+                state=SQL(LINE_STATE.format(accepted="NULL")),
+                issue=SQL(LINE_ISSUE),
             )
         )
         if self.env.cr.rowcount >= ANALYZED_FROM:
@@ -910,22 +1075,25 @@ class DmsFeed(models.Model):
                    SET partner_id = checked.partner_id, outlet_id = checked.outlet_id,
                        product_id = checked.product_id, date = checked.date, quantity = checked.quantity,
                        returned = checked.returned, price_unit = checked.price_unit, amount = checked.amount,
-                       state = %s, issue = NULLIF(split_part(checked.issues, ',', 1), ''),
-                       issues = NULLIF(checked.issues, ''), duplicate_of_id = checked.duplicate_of_id
+                       state = %s, issue = %s, issues = NULLIF(checked.issues, ''),
+                       warnings = NULLIF(checked.warnings, ''), notes = NULLIF(checked.notes, ''),
+                       figures = checked.figures, duplicate_of_id = checked.duplicate_of_id
                   FROM dms_feed_checked checked
                  WHERE line.id = checked.line_id
                 """,
-                SQL(LINE_STATE),
+                SQL(LINE_STATE.format(accepted="line.accepted")),
+                SQL(LINE_ISSUE),
             )
         )
         self.env["dms.feed.line"].invalidate_model()
 
     def _refresh_counts(self):
         """Count the lines by state, set the feed's own state from them, and answer how many lines there are."""
-        [(lines, right, wrong, twice, released, date_from, date_to)] = self.env.execute_query(
+        [(lines, right, wrong, doubtful, twice, released, date_from, date_to)] = self.env.execute_query(
             SQL(
                 """
                 SELECT COUNT(*), COUNT(*) FILTER (WHERE state = 'ok'), COUNT(*) FILTER (WHERE state = 'error'),
+                       COUNT(*) FILTER (WHERE state = 'warning'),
                        COUNT(*) FILTER (WHERE state = 'duplicate'), COUNT(*) FILTER (WHERE state = 'released'),
                        MIN(date) FILTER (WHERE state IN ('ok', 'released')),
                        MAX(date) FILTER (WHERE state IN ('ok', 'released'))
@@ -936,7 +1104,7 @@ class DmsFeed(models.Model):
         )
         if wrong:
             state = "error"
-        elif self.released_on and not right:
+        elif self.released_on and not right and not doubtful:
             state = "released"
         else:
             state = "checked"
@@ -945,6 +1113,7 @@ class DmsFeed(models.Model):
                 "line_count": lines,
                 "ok_count": right,
                 "error_count": wrong,
+                "warning_count": doubtful,
                 "duplicate_count": twice,
                 "released_count": released,
                 "date_from": date_from,
@@ -1023,6 +1192,76 @@ class DmsFeed(models.Model):
             title = self.env._("Mended (row, column: before → after):")
             self._message_log(body=Markup("<br/>").join([title, *changes[:50]]))
 
+    # -- replacing a period ------------------------------------------------------------------------------------------
+
+    def _get_period_sql(self):
+        """Condition of the released lines ("line") that this feed replaces: its sender's for its days, in other feeds.
+
+        A distributor also replaces what the brand loaded for it, never what an outlet reported itself.
+        What this feed says once more, word for word, stands: it is no difference.
+        """
+        return SQL(
+            """line.feed_id IN (SELECT id FROM dms_feed WHERE partner_id = %(sender)s
+                                    OR (%(sender)s = %(partner)s AND partner_id IS NULL))
+               AND line.partner_id = %(partner)s AND line.company_id = %(company)s AND line.kind = %(kind)s
+               AND line.state = 'released' AND line.feed_id <> %(feed)s
+               AND line.date BETWEEN (SELECT MIN(date) FROM dms_feed_line WHERE feed_id = %(feed)s)
+                                 AND (SELECT MAX(date) FROM dms_feed_line WHERE feed_id = %(feed)s)
+               AND NOT EXISTS (SELECT FROM dms_feed_line again
+                                WHERE again.duplicate_of_id = line.id AND again.feed_id = %(feed)s
+                                  AND again.state = 'duplicate')""",
+            sender=self.partner_id.id,
+            partner=self.partner_id._get_distributor().id or 0,
+            company=self.company_id.id,
+            kind=self.kind,
+            feed=self.id,
+        )
+
+    def _get_differences(self):
+        """What replacing the period changes: [(product id, reported before, in this file)], the largest first."""
+        self.ensure_one()
+        self.check_access("read")
+        self.env["dms.feed.line"].flush_model()
+        return self.env.execute_query(
+            SQL(
+                """
+                SELECT product_id, SUM(before), SUM(after)
+                  FROM (
+                        SELECT product_id, quantity - returned AS before, 0 AS after
+                          FROM dms_feed_line line WHERE %s
+                     UNION ALL
+                        SELECT product_id, 0, quantity - returned FROM dms_feed_line
+                         WHERE feed_id = %s AND product_id IS NOT NULL AND quantity IS NOT NULL
+                           AND (state IN ('ok', 'released') OR issues = 'conflict')
+                       ) lines
+              GROUP BY product_id HAVING SUM(before) <> SUM(after)
+              ORDER BY ABS(SUM(after) - SUM(before)) DESC, product_id
+                """,
+                self._get_period_sql(),
+                self.id,
+            )
+        )
+
+    def _supersede(self):
+        """Take back what this sender reported before for the days of this feed, and release this feed instead."""
+        self.ensure_one()
+        self._check_may_work()
+        self_sudo = self.sudo()
+        self_sudo._ensure_open()
+        if not self_sudo.partner_id:
+            raise UserError(self.env._("Only a sender's own report replaces a period."))
+        self_sudo.env["dms.channel.move"]._lock_partners(self_sudo.partner_id._get_distributor().ids)
+        rows = self.env.execute_query(
+            SQL("SELECT id FROM dms_feed_line line WHERE %s", self_sudo._get_period_sql())
+        )
+        earlier_sudo = self_sudo.env["dms.feed.line"].browse(line_id for (line_id,) in rows)
+        for feed_sudo, lines in earlier_sudo.grouped("feed_id").items():
+            feed_sudo._reverse_lines(lines, self.env._("Replaced by %(feed)s", feed=self.name))
+            if not feed_sudo.released_count:
+                guard.mark(feed_sudo).state = "superseded"
+        self_sudo._check()
+        self_sudo._release()
+
     # -- releasing -------------------------------------------------------------------------------------------------
 
     def _release(self):
@@ -1034,6 +1273,7 @@ class DmsFeed(models.Model):
         """
         self.ensure_one()
         self._ensure_open()
+        self._check_missing_days()
         started = time.monotonic()
         self.env.flush_all()
         partner_ids = self.env.execute_query(
@@ -1082,6 +1322,21 @@ class DmsFeed(models.Model):
         )
         return moves, positions
 
+    def _check_missing_days(self):
+        if not self.missing_days or self.missing_severity not in ("error", "warning"):
+            return
+        if self.missing_severity == "error":
+            raise UserError(
+                self.env._("Send these days too before you release: %(days)s.", days=self.missing_text)
+            )
+        if not self.missing_reason:
+            raise UserError(
+                self.env._(
+                    "Nothing was reported for these days: %(days)s. Send them too, or say why they are missing.",
+                    days=self.missing_text,
+                )
+            )
+
     def _get_sale_source_sql(self):
         """Answer the moves of the right lines: what was sold leaves, what customers brought back comes."""
         return SQL(
@@ -1104,18 +1359,13 @@ class DmsFeed(models.Model):
     def _get_count_source_sql(self):
         """Answer, for each right line, the difference between what was counted and what the ledger says of that day.
 
-        Several days of one product follow each other: a later count finds the earlier one's difference corrected.
+        Several days of one product follow each other: the ledger restates each later count (``_restate_counts``).
         """
         return SQL(
             """
             SELECT 'count', counted.company_id, counted.partner_id, NULL::integer, counted.product_id, NULL::integer,
-                   counted.date,
-                   counted.difference - LAG(counted.difference, 1, 0::numeric) OVER (
-                       PARTITION BY counted.partner_id, counted.product_id ORDER BY counted.date),
-                   COALESCE(counted.price_unit, 0), %(currency)s,
-                   (counted.difference - LAG(counted.difference, 1, 0::numeric) OVER (
-                       PARTITION BY counted.partner_id, counted.product_id ORDER BY counted.date))
-                       * COALESCE(counted.price_unit, 0) * counted.rate,
+                   counted.date, counted.difference, COALESCE(counted.price_unit, 0), %(currency)s,
+                   counted.difference * COALESCE(counted.price_unit, 0) * counted.rate,
                    counted.id, NULL::integer, NULL::integer, %(name)s
               FROM (
                     SELECT line.id, line.company_id, line.partner_id, line.product_id, line.date, line.price_unit,

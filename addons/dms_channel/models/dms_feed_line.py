@@ -60,7 +60,17 @@ ISSUES = [
     ("count_twice", "Counted twice on a day"),
     ("conflict", "Differs from an earlier report"),
     ("duplicate", "Already reported"),
+    ("window_closed", "After the reporting window"),
+    ("territory_outside", "Outside the territory"),
+    ("quantity_far", "Unusual quantity"),
+    ("price_far", "Unusual price"),
+    ("stock_short", "Sold more than there was"),
+    ("similar", "Similar to an earlier line"),
 ]
+
+
+#: Reason that a kind of rule gives, where it is called otherwise.
+ISSUE_BY_RULE = {"window": "window_closed", "territory": "territory_outside", "above_stock": "stock_short"}
 
 
 class DmsFeedLine(models.Model):
@@ -111,6 +121,7 @@ class DmsFeedLine(models.Model):
         selection=[
             ("ok", "Right"),
             ("error", "To Mend"),
+            ("warning", "To Confirm"),
             ("duplicate", "Duplicate"),
             ("released", "Released"),
             ("reversed", "Reversed"),
@@ -121,6 +132,12 @@ class DmsFeedLine(models.Model):
     )
     issue = fields.Selection(selection=ISSUES, string="Reason", readonly=True)
     issues = fields.Char(string="All Reasons", readonly=True)
+    warnings = fields.Char(readonly=True, help="What rules doubt; the line waits until somebody says why it is right.")
+    notes = fields.Char(string="Remarks", readonly=True, help="What rules remarked without stopping the line.")
+    figures = fields.Json(readonly=True, help="{reason: the figures by which the rule decided}.")
+    accepted = fields.Char(readonly=True, help="Warnings that were accepted.")
+    accept_reason = fields.Char(string="Accepted Because", readonly=True)
+    accepted_by_id = fields.Many2one("res.users", readonly=True)
     duplicate_of_id = fields.Many2one(
         comodel_name="dms.feed.line",
         string="Earlier Line",
@@ -137,12 +154,15 @@ class DmsFeedLine(models.Model):
         "This line was released already.",
     )
 
-    @api.depends("issues", "duplicate_of_id", *RAW_FIELDS)
+    _standing_count_idx = models.Index(
+        "(partner_id, product_id, date, id) WHERE kind = 'count' AND state = 'released'"
+    )
+
+    @api.depends("issues", "warnings", "notes", "figures", "duplicate_of_id", *RAW_FIELDS)
     def _compute_message(self):
         for line in self:
-            line.message = " ".join(
-                line._get_message(issue) for issue in (line.issues or "").split(",") if issue
-            )
+            reasons = ",".join(filter(None, (line.issues, line.warnings, line.notes)))
+            line.message = " ".join(line._get_message(issue) for issue in reasons.split(",") if issue)
 
     def write(self, vals):
         """Mend the texts of lines that are not released; they are checked again at once."""
@@ -160,7 +180,8 @@ class DmsFeedLine(models.Model):
                 )
             )
         before = {line: [line[name] or "" for name in vals] for line in self}
-        result = super().write(vals)
+        # a reason was given for what the line said before
+        result = super().write({**vals, "accepted": False, "accept_reason": False, "accepted_by_id": False})
         for feed, lines in self.grouped("feed_id").items():
             feed._log_mending(list(vals), {line: before[line] for line in lines})
             if not self.env.context.get("dms_feed_defer_check"):
@@ -179,6 +200,52 @@ class DmsFeedLine(models.Model):
             )
         self._replace()
         return {"type": "ir.actions.client", "tag": "soft_reload"}
+
+    def action_accept(self):
+        """Ask for the reason why the doubtful ones of these lines are right."""
+        return self.env["dms.feed.accept"]._get_action(self)
+
+    def _accept(self, reason):
+        """Take the lines that rules doubt as they are, because of ``reason``; who said so is kept.
+
+        :raises UserError: without a reason, or where only the brand may accept
+        """
+        feeds = self.feed_id
+        feeds._check_may_work()
+        reason = (reason or "").strip()
+        if not reason:
+            raise UserError(self.env._("Say why these lines are right."))
+        lines_sudo = self.sudo().filtered(lambda line: line.state == "warning")
+        if self.env.user._is_portal():
+            lines_sudo._check_sender_may_accept()
+        lines_sudo.flush_recordset()
+        self.env.cr.execute(
+            SQL(
+                "UPDATE dms_feed_line SET accepted = warnings, accept_reason = %s, accepted_by_id = %s, state = 'ok'"
+                " WHERE id = ANY(%s)",
+                reason[:500],
+                self.env.uid,
+                lines_sudo.ids,
+            )
+        )
+        lines_sudo.invalidate_recordset()
+        for feed_sudo, lines in lines_sudo.grouped("feed_id").items():
+            feed_sudo._refresh_counts()
+            rows = ", ".join(str(row) for row in sorted(lines.mapped("row"))[:50])
+            feed_sudo.with_user(self.env.user).sudo()._message_log(
+                body=self.env._("Accepted as right (rows %(rows)s): %(reason)s", rows=rows, reason=reason)
+            )
+
+    def _check_sender_may_accept(self):
+        """Raise where a rule leaves it to the brand to accept what it found."""
+        for feed_sudo, lines in self.grouped("feed_id").items():
+            kept = feed_sudo.env["dms.feed.rule"]._get_rules(feed_sudo).filtered("brand_only")
+            codes = {ISSUE_BY_RULE.get(rule.kind, rule.kind) for rule in kept}
+            for line in lines:
+                if codes & set((line.warnings or "").split(",")):
+                    raise UserError(
+                        self.env._("Row %(row)s can be accepted by the brand only. Mend it, or ask the brand.", row=line.row)
+                    )
 
     def action_map_codes(self):
         return self.env["dms.feed.map.codes"]._get_action(self)
@@ -250,7 +317,7 @@ class DmsFeedLine(models.Model):
             "returned": self.returned_text or "",
             "sender": self.feed_id.partner_id.display_name or "",
             "earlier": self._get_earlier_text(earlier),
-        }
+        } | ((self.figures or {}).get(issue) or {})
         messages = {
             "cell_too_long": lambda: self.env._("A text of this row is longer than 200 characters; perhaps a quotation mark in the file is never closed. Enter the right text."),
             "formula": lambda: self.env._("This row holds a formula or a text that begins like one. Enter the value itself."),
@@ -283,6 +350,12 @@ class DmsFeedLine(models.Model):
             "count_twice": lambda: self.env._("Another row counts this product on the same day. Keep one row for each product and day, with the sum."),
             "conflict": lambda: self.env._("%(earlier)s already reports %(sold)s sold and %(brought)s returned for the same outlet, product and day. If this row corrects it, press Replace; if it is another sale, give it a reference of its own.", sold=format_quantity(self.env, earlier.quantity), brought=format_quantity(self.env, earlier.returned), **values),
             "duplicate": lambda: self.env._("%(earlier)s already says the same. Nothing to do; if it is another sale, give it a reference of its own.", **values),
+            "window_closed": lambda: self.env._("This day was due by %(due)s, with corrections for %(days)s days. Report earlier, or ask the brand to take it all the same.", **values),
+            "territory_outside": lambda: self.env._('The outlet "%(outlet)s" lies in %(territory)s, outside the agreement. Correct the outlet, or say why it was supplied.', **values),
+            "quantity_far": lambda: self.env._("%(value)s is far from what is usual here: %(usual)s, between %(low)s and %(high)s. Correct it (perhaps a unit is missing), or say why it is right.", **values),
+            "price_far": lambda: self.env._("A price of %(value)s is far from what is usual here: %(usual)s, between %(low)s and %(high)s. Correct it, or say why it is right.", **values),
+            "stock_short": lambda: self.env._("%(sold)s sold, but only %(stock)s were there. Correct it, send a stock count, or say why it is right.", **values),
+            "similar": lambda: self.env._("Row %(row)s of %(feed)s has the same figures on %(date)s. If it is the same sale, remove this line; else say that it is another one.", **values),
         }  # fmt: skip
         return messages[issue]()
 

@@ -68,5 +68,20 @@ class DmsFeedMapping(models.Model):
         return super().create(vals_list)
 
     @api.model
+    def _get_candidates(self, kinds, company):
+        """What codes can stand for: {kind: [(id, texts by which it is known)]}."""
+        of_company = ["|", ("company_id", "=", False), ("company_id", "in", company.ids)]
+        answer = {}
+        if "product" in kinds:
+            products = self.env["product.product"].search([("type", "=", "consu"), *of_company])
+            answer["product"] = [(p.id, (p.default_code, p.barcode, p.name)) for p in products]
+        if "outlet" in kinds:
+            outlets = self.env["res.partner"].search([("channel_role", "=", "outlet"), *of_company])
+            answer["outlet"] = [(p.id, (p.ref, p.name)) for p in outlets]
+        if "unit" in kinds:
+            answer["unit"] = [(u.id, (u.name,)) for u in self.env["uom.uom"].search([])]
+        return answer
+
+    @api.model
     def _get_target_field(self, kind):
         return {"product": "product_id", "outlet": "outlet_id", "unit": "uom_id"}[kind]

@@ -20,6 +20,13 @@ class ResCompany(models.Model):
         default="90, 30, 7",
         help="So many days before an agreement ends, the responsible and the distributor are reminded. Empty: never.",
     )
+    dms_feed_folder = fields.Char(
+        "Watched Folder",
+        groups="base.group_system",
+        help="Folder on the server. Files that lie there are received; those of a distributor lie in a sub-folder "
+        "called after its reference.",
+    )
+    dms_feed_folder_release = fields.Boolean("Release Right Lines at Once", groups="base.group_system")
 
     @api.constrains("dms_agreement_reminder_days")
     def _check_dms_agreement_reminder_days(self):

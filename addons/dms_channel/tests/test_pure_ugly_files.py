@@ -222,6 +222,12 @@ UGLY = [
     ("a sheet that is no XML", repacked(PLAIN_BOOK, {"xl/worksheets/sheet1.xml": b"<worksheet><sheetData><row"}), "damaged"),
     ("a sheet with entities", repacked(PLAIN_BOOK, {"xl/worksheets/sheet1.xml": DTD}), "damaged|empty"),
     ("a workbook with nothing in it", sheet(), "empty"),
+    # JSON lines
+    ("objects", b'{"sku": "TEA", "date": "2025-01-05", "qty": 1.50}\n\n{"qty": 2, "sku": 7, "date": "2025-01-06", "more": [1]}\n', ["1 | TEA | 2025-01-05 | 1.5", "3 | 7 | 2025-01-06 | 2"]),
+    ("objects without a quantity", b'{"sku": "TEA", "date": "2025-01-05"}\n', "No column was recognised as quantity"),
+    ("an object cut off", b'{"sku": "TEA", "date": "2025-01-05", "qty": 1}\n{"sku": "TE', "Line 2 is no JSON"),
+    ("a list among objects", b'{"sku": "TEA", "date": "2025-01-05", "qty": 1}\n[1]\n', "Line 2 is no JSON object"),
+    ("objects in objects in objects", b'{"a":' * 100_000, "Line 1 is no JSON"),
     # not tables
     ("nothing", b"", "empty"),
     ("blank lines", b"\n\n\n", "empty"),

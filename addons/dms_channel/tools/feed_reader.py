@@ -1,4 +1,4 @@
-"""Read what partners send: CSV or XLSX, plain, gzipped or zipped, in the forms people really use.
+"""Read what partners send: CSV, JSON lines or XLSX, plain, gzipped or zipped, in the forms people really use.
 
 Two steps. :func:`inspect` looks at the head of the file and answers a :class:`Layout` (how to read it, or a
 :class:`FeedError` that says in a sentence why it can't be read). :func:`read_lines` then streams the rows, each
@@ -18,6 +18,7 @@ import csv
 import datetime
 import gzip
 import io
+import json
 import re
 import unicodedata
 import zipfile
@@ -82,6 +83,13 @@ class FeedError(ValueError):
         self.values = values
 
 
+class HeaderError(FeedError):
+    """No row of the file names the needed columns; ``headers`` and ``samples`` are what the likeliest row has."""
+
+    headers = ()
+    samples = ()
+
+
 @dataclass(frozen=True)
 class Limits:
     """Sizes in bytes and counts beyond which a file is refused.
@@ -99,7 +107,8 @@ class Limits:
 class Layout:
     """How one file is read: what :func:`inspect` found, JSON-ready through :meth:`to_json`.
 
-    ``columns`` maps a name of :data:`COLUMNS` to the index of its column; ``headers`` are the texts of the header row.
+    ``columns`` maps a name of :data:`COLUMNS` to the index of its column; ``headers`` are the texts of the header row,
+    ``samples`` what stands under each, ``corrected`` the {name: header} that somebody chose for files like this.
     """
 
     kind: str
@@ -111,6 +120,8 @@ class Layout:
     columns: dict = field(default_factory=dict)
     date_order: str = "dmy"
     decimal: str = "."
+    samples: list = field(default_factory=list)
+    corrected: dict = field(default_factory=dict)
 
     def to_json(self):
         return {
@@ -121,6 +132,9 @@ class Layout:
             "header_row": self.header_row,
             "date_order": self.date_order,
             "decimal": self.decimal,
+            "headers": self.headers,
+            "samples": self.samples,
+            "corrected": self.corrected,
             "columns": {name: self.headers[index] for name, index in self.columns.items()},
         }
 
@@ -526,6 +540,39 @@ def _csv_rows(source, encoding, separator):
         ) from error
 
 
+def _jsonl_rows(source, encoding):
+    """One JSON object a line: the names that the first objects use are the header."""
+    text = io.TextIOWrapper(source.open(), encoding=encoding, newline="")
+    head = []
+    names = {}
+    for number, line in enumerate(text, 1):
+        head.append((number, _json_object(line, number)))
+        names |= dict.fromkeys(head[-1][1])
+        if number == SAMPLE_ROWS:
+            break
+    yield 0, list(names)
+    for number, values in head:
+        yield number, [values.get(name) for name in names]
+    for number, line in enumerate(text, len(head) + 1):
+        values = _json_object(line, number)
+        yield number, [values.get(name) for name in names]
+
+
+def _json_object(line, number):
+    if not line.strip():
+        return {}
+    try:
+        values = json.loads(line, parse_float=str, parse_int=str)
+    except (ValueError, RecursionError) as error:
+        raise FeedError(_lt("Line %(row)s is no JSON. Write one object on each line."), row=number) from error
+    if not isinstance(values, dict):
+        raise FeedError(_lt("Line %(row)s is no JSON object. Write one object on each line."), row=number)
+    return {
+        str(name)[:MAX_TEXT]: value if value is None or isinstance(value, str) else str(value)
+        for name, value in values.items()
+    }
+
+
 def _open_workbook(source):
     import openpyxl
 
@@ -631,14 +678,28 @@ def _find_header(head, columns):
     found = _named_columns(headers, columns) if columns else guess_columns(headers)
     missing = [name for name in REQUIRED if name not in found]
     if missing:
-        raise FeedError(
+        error = HeaderError(
             _lt(
                 "No column was recognised as %(missing)s. Name the columns as in the template; the file's are: %(headers)s."
             ),
             missing=", ".join(missing),
             headers=_listed(headers),
         )
+        error.headers = headers
+        error.samples = _samples(head, number, len(headers))
+        raise error
     return number, headers, found
+
+
+def _samples(head, header_row, width):
+    """Answer for each column a text with the first three values that stand under the header."""
+    found = [[] for _column in range(width)]
+    for number, cells in head:
+        if number > header_row:
+            for values, cell in zip(found, cells, strict=False):
+                if len(values) < 3 and (text := clean(cell)[:30]):
+                    values.append(text)
+    return [" · ".join(values) for values in found]
 
 
 def inspect(raw, columns=None, default_date_order="dmy", limits=None):
@@ -655,6 +716,8 @@ def inspect(raw, columns=None, default_date_order="dmy", limits=None):
         layout, head = _inspect_xlsx(source, columns)
     else:
         encoding = guess_encoding(source)
+        if source.open().read(CHUNK).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
+            return _inspect_jsonl(source, encoding, columns, default_date_order)
         text = io.TextIOWrapper(source.open(), encoding=encoding, newline="").read(1 << 16)
         layout = Layout("csv", encoding=encoding, separator=guess_separator(text))
         head = _head(_csv_rows(source, layout.encoding, layout.separator), HEAD_ROWS + SAMPLE_ROWS)
@@ -664,6 +727,7 @@ def inspect(raw, columns=None, default_date_order="dmy", limits=None):
             _lt("The file has %(count)s columns. Keep those of the template and send it again."),
             count=len(layout.headers),
         )
+    layout.samples = _samples(head, layout.header_row, len(layout.headers))
     samples = {name: [] for name in layout.columns}
     for number, cells in head:
         if number > layout.header_row:
@@ -674,6 +738,17 @@ def inspect(raw, columns=None, default_date_order="dmy", limits=None):
     layout.decimal = guess_decimal(
         text for name in ("quantity", "unit_price", "amount", "returned") for text in samples.get(name, ())
     )
+    return layout
+
+
+def _inspect_jsonl(source, encoding, columns, default_date_order):
+    """JSON has one way to write a number; only the order of day and month may be open."""
+    head = _head(_jsonl_rows(source, encoding), SAMPLE_ROWS)
+    number, headers, found = _find_header(head[:1], columns)
+    layout = Layout("jsonl", encoding=encoding, header_row=number, headers=headers, columns=found)
+    layout.samples = _samples(head, number, len(headers))
+    dates = [clean(cells[found["date"]]) for _row, cells in head[1:]]
+    layout.date_order = guess_date_order(dates, default_date_order)
     return layout
 
 
@@ -701,6 +776,8 @@ def _rows(source, layout):
         merged = _merged_below(source, workbook[layout.sheet])
         columns = {index for name, index in layout.columns.items() if name not in NUMBERS}
         return _fill_merged(rows, merged, columns) if merged else rows
+    if layout.kind == "jsonl":
+        return _jsonl_rows(source, layout.encoding)
     return _csv_rows(source, layout.encoding, layout.separator)
 
 

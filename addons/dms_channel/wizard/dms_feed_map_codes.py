@@ -2,6 +2,7 @@ from odoo import Command, api, fields, models
 from odoo.exceptions import UserError
 
 from ..models.dms_feed_line import MAPPABLE_ISSUES
+from ..tools import matching
 
 
 class DmsFeedMapCodes(models.TransientModel):
@@ -18,7 +19,7 @@ class DmsFeedMapCodes(models.TransientModel):
         comodel_name="product.product",
         string="All Are This Product",
         domain=[("type", "=", "consu")],
-        help="Stands for every product code below that has no product of its own.",
+        help="Stands for every product code below, whatever is suggested for it.",
     )
     has_products = fields.Boolean(compute="_compute_has")
     has_outlets = fields.Boolean(compute="_compute_has")
@@ -40,6 +41,7 @@ class DmsFeedMapCodes(models.TransientModel):
             raise UserError(
                 self.env._("None of these lines waits for a product, an outlet or a unit to be named.")
             )
+        self._suggest(values, lines.company_id)
         wizard = self.create(
             {
                 "feed_ids": [Command.set(lines.feed_id.ids)],
@@ -70,6 +72,20 @@ class DmsFeedMapCodes(models.TransientModel):
             {"partner_id": key[0], "kind": key[1], "code": texts[key], "line_count": count}
             for key, count in sorted(counts.items(), key=lambda item: (-item[1], item[0][1:]))
         ]
+
+    @api.model
+    def _suggest(self, values, company):
+        """Fill in what the codes most likely stand for; nothing is kept until somebody confirms it.
+
+        :param list values: as :meth:`_get_code_values` answers them; gets ``product_id`` or ``outlet_id``, and the
+            ``score`` (0 to 100) of the likeness
+        """
+        candidates = self.env["dms.feed.mapping"]._get_candidates({vals["kind"] for vals in values}, company)
+        for vals in values:
+            best = matching.best(vals["code"], candidates.get(vals["kind"], ()))
+            if best:
+                target, vals["score"] = best
+                vals[self.env["dms.feed.mapping"]._get_target_field(vals["kind"])] = target
 
     def action_confirm(self):
         self.ensure_one()
@@ -102,6 +118,9 @@ class DmsFeedMapCodesLine(models.TransientModel):
     )
     code = fields.Char(string="Code Sent", required=True, readonly=True)
     line_count = fields.Integer(string="Lines", readonly=True)
+    score = fields.Integer(
+        string="Likeness", readonly=True, aggregator=None, help="Of the suggestion, in percent; empty where there is none."
+    )
     product_id = fields.Many2one(comodel_name="product.product", domain=[("type", "=", "consu")])
     outlet_id = fields.Many2one(
         comodel_name="res.partner",
@@ -112,5 +131,5 @@ class DmsFeedMapCodesLine(models.TransientModel):
     def _get_target(self):
         self.ensure_one()
         if self.kind == "product":
-            return self.product_id or self.wizard_id.product_id
+            return self.wizard_id.product_id or self.product_id
         return self.outlet_id if self.kind == "outlet" else self.uom_id

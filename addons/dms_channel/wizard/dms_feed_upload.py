@@ -56,6 +56,7 @@ class DmsFeedUpload(models.TransientModel):
             partner=self.partner_id,
             kind=self.kind,
             currency=self.currency_id,
+            keep=True,
         )
         return {
             "type": "ir.actions.act_window",

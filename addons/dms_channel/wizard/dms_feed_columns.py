@@ -1,0 +1,54 @@
+from odoo import Command, api, fields, models
+
+from ..tools import feed_reader
+
+
+class DmsFeedColumns(models.TransientModel):
+    """Which column of the sender's file is what; remembered for the sender's later files."""
+
+    _name = "dms.feed.columns"
+    _description = "Columns of a File"
+
+    feed_id = fields.Many2one("dms.feed", required=True, readonly=True, ondelete="cascade")
+    problem = fields.Char(readonly=True)
+    line_ids = fields.One2many("dms.feed.columns.line", "wizard_id", string="Columns")
+
+    @api.model
+    def _get_action(self, feed):
+        wizard = self.create(
+            {
+                "feed_id": feed.id,
+                "problem": feed.refusal,
+                "line_ids": [Command.create(vals) for vals in feed._get_column_choices()],
+            }
+        )
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Columns of the File"),
+            "res_model": self._name,
+            "res_id": wizard.id,
+            "view_mode": "form",
+            "target": "new",
+        }
+
+    def action_confirm(self):
+        self.ensure_one()
+        columns = dict.fromkeys(feed_reader.COLUMNS, "")
+        columns |= {line.name: line.header for line in self.line_ids if line.name}
+        self.feed_id._read_again(columns)
+        return {"type": "ir.actions.client", "tag": "soft_reload"}
+
+
+class DmsFeedColumnsLine(models.TransientModel):
+    """One column of the file, with what stands in it, and what it is to us."""
+
+    _name = "dms.feed.columns.line"
+    _description = "Column of a File"
+    _order = "id"
+
+    wizard_id = fields.Many2one("dms.feed.columns", required=True, index=True, ondelete="cascade")
+    header = fields.Char(string="In the File", readonly=True)
+    sample = fields.Char(string="For Example", readonly=True)
+    name = fields.Selection(
+        selection=lambda self: self.env["dms.feed"]._get_column_labels(), string="Is", help="Empty: not used."
+    )
