@@ -148,8 +148,9 @@ class DmsChannelMove(models.Model):
         moves.flush_recordset()
         columns = SQL(", ").join(map(SQL.identifier, MOVE_COLUMNS))
         added = SQL("SELECT %s FROM dms_channel_move WHERE id = ANY(%s)", columns, moves.ids)
-        self.env.execute_query(self.env["dms.channel.position"]._get_upsert_sql(added))
-        self.env["dms.channel.position"].invalidate_model()
+        for name in ("dms.channel.position", "dms.channel.week"):
+            self.env.execute_query(self.env[name]._get_upsert_sql(added))
+            self.env[name].invalidate_model()
         if self._has_counts():
             self._restate_counts(added)
         return moves
@@ -192,15 +193,24 @@ class DmsChannelMove(models.Model):
         :return: number of moves added, number of positions touched
         """
         self.env.flush_all()
-        columns = SQL(", ").join(map(SQL.identifier, MOVE_COLUMNS))
         counted = self._has_counts()
         if counted:
             names = SQL(", ").join(map(SQL.identifier, MOVE_COLUMNS))
-            feeds = self.env["dms.feed"]
-            feeds._create_temp("dms_channel_added", SQL("SELECT * FROM (%s) source (%s)", source, names))
+            self.env["dms.feed"]._create_temp(
+                "dms_channel_added", SQL("SELECT * FROM (%s) source (%s)", source, names)
+            )
             source = SQL("SELECT * FROM dms_channel_added")
-        upsert = self.env["dms.channel.position"]._get_upsert_sql(SQL("SELECT * FROM added"))
-        [(moves, positions)] = self.env.execute_query(
+        moves, positions = self._insert(source)
+        if counted:
+            moves += self._restate_counts(source)
+        return moves, positions
+
+    @api.model
+    def _insert(self, source):
+        """Add moves to the ledger, the positions and the weeks, in one statement; answer how many, and positions."""
+        columns = SQL(", ").join(map(SQL.identifier, MOVE_COLUMNS))
+        added = SQL("SELECT * FROM added")
+        [(moves, positions, _weeks)] = self.env.execute_query(
             SQL(
                 """
                 WITH added AS (
@@ -209,27 +219,30 @@ class DmsChannelMove(models.Model):
                       FROM (%(source)s) source
                     RETURNING %(columns)s
                 ), touched AS (
-                    %(upsert)s
+                    %(position)s
+                ), summed AS (
+                    %(week)s
                 )
-                SELECT (SELECT count(*) FROM added), (SELECT count(*) FROM touched)
+                SELECT (SELECT count(*) FROM added), (SELECT count(*) FROM touched), (SELECT count(*) FROM summed)
                 """,
                 columns=columns,
                 uid=self.env.uid,
                 source=source,
-                upsert=upsert,
+                position=self.env["dms.channel.position"]._get_upsert_sql(added),
+                week=self.env["dms.channel.week"]._get_upsert_sql(added),
             )
         )
-        self.invalidate_model()
-        self.env["dms.channel.position"].invalidate_model()
-        if counted:
-            moves += self._restate_counts(source)
+        for name in (self._name, "dms.channel.position", "dms.channel.week"):
+            self.env[name].invalidate_model()
         return moves, positions
 
     @api.model
     def _has_counts(self):
         """Whether any stock count is, or is being, released: only then can one have to be restated."""
         [(exists,)] = self.env.execute_query(
-            SQL("SELECT EXISTS (SELECT FROM dms_feed_line WHERE kind = 'count' AND state IN ('ok', 'released'))")
+            SQL(
+                "SELECT EXISTS (SELECT FROM dms_feed_line WHERE kind = 'count' AND state IN ('ok', 'released'))"
+            )
         )
         return exists
 
@@ -245,7 +258,6 @@ class DmsChannelMove(models.Model):
         :param SQL added: answers :data:`MOVE_COLUMNS`
         :return: number of moves added
         """
-        columns = SQL(", ").join(map(SQL.identifier, MOVE_COLUMNS))
         correction = SQL(
             """
             WITH new AS (%(added)s), change AS (
@@ -282,24 +294,7 @@ class DmsChannelMove(models.Model):
             """,
             added=added,
         )
-        [(moves, _positions)] = self.env.execute_query(
-            SQL(
-                """
-                WITH corrected AS (
-                    INSERT INTO dms_channel_move (%(columns)s, posted_by_id, posted_on)
-                    SELECT source.*, %(uid)s, now() AT TIME ZONE 'UTC' FROM (%(correction)s) source
-                    RETURNING %(columns)s
-                ), touched AS (
-                    %(upsert)s
-                )
-                SELECT (SELECT count(*) FROM corrected), (SELECT count(*) FROM touched)
-                """,
-                columns=columns,
-                uid=self.env.uid,
-                correction=correction,
-                upsert=self.env["dms.channel.position"]._get_upsert_sql(SQL("SELECT * FROM corrected")),
-            )
-        )
+        moves, _positions = self._insert(correction)
         return moves
 
     def _reverse(self, origin=None):

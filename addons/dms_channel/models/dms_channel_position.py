@@ -52,6 +52,12 @@ class DmsChannelPosition(models.Model):
         help="Day on which the oldest goods still there came in, if what came first was sold first.",
     )
     oldest_days = fields.Integer(string="Age of the Oldest Layer", compute="_compute_oldest", help="In days.")
+    cover_days = fields.Float(
+        string="Days of Cover",
+        digits=(10, 1),
+        compute="_compute_cover_days",
+        help="How long the stock lasts at the sell-out of the last four weeks; 0 where nothing was sold.",
+    )
     quantity_at = fields.Float(
         string="Stock That Day",
         digits="Product Unit",
@@ -116,6 +122,29 @@ class DmsChannelPosition(models.Model):
             oldest = dates.get(position._origin.id, False)
             position.oldest_date = oldest
             position.oldest_days = (today - oldest).days if oldest else 0
+
+    @api.depends("quantity")
+    def _compute_cover_days(self):
+        """Channel stock by the mean daily sell-out of the last four whole weeks."""
+        monday = fields.Date.start_of(fields.Date.context_today(self), "week")
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT position.id, SUM(week.sell_out) / 28.0
+                  FROM dms_channel_position position
+                  JOIN dms_channel_week week USING (company_id, partner_id, product_id)
+                 WHERE position.id = ANY(%s) AND week.week >= %s AND week.week < %s
+              GROUP BY position.id HAVING SUM(week.sell_out) > 0
+                """,
+                self._origin.ids,
+                fields.Date.subtract(monday, days=28),
+                monday,
+            )
+        )
+        daily = {position_id: float(mean) for position_id, mean in rows}
+        for position in self:
+            mean = daily.get(position._origin.id)
+            position.cover_days = max(0.0, position.quantity) / mean if mean else 0.0
 
     @api.depends("quantity", "price_unit")
     @api.depends_context("to_date")
@@ -486,9 +515,11 @@ class DmsChannelPosition(models.Model):
 
     @api.model
     def _cron_check_consistency(self):
-        """Check all positions; what differs is told to the managers and left as it is."""
+        """Check all positions and weeks; what differs is told to the managers and left as it is."""
         wrong = self._check_consistency()
-        if not wrong:
+        if weeks := self.env["dms.channel.week"]._count_differences():
+            _logger.warning("%s weeks of channel stock differ from the sum of their moves", weeks)
+        if not wrong and not weeks:
             return
         _logger.warning(
             "%s channel positions differ from the sum of their moves: %s", len(wrong), wrong.ids[:100]
@@ -498,8 +529,9 @@ class DmsChannelPosition(models.Model):
             partner_ids=managers.ids,
             subject=self.env._("Channel stock does not add up"),
             body=self.env._(
-                "%(count)s channel positions differ from the sum of their moves. "
+                "%(count)s channel positions and %(weeks)s weekly sums differ from their moves. "
                 "Open Channel Data > Positions with the filter Does Not Add Up.",
                 count=len(wrong),
+                weeks=weeks,
             ),
         )

@@ -167,10 +167,14 @@ class DmsFeed(models.Model):
     error_count = fields.Integer(string="To Mend", readonly=True)
     warning_count = fields.Integer(string="To Confirm", readonly=True)
     duplicate_count = fields.Integer(string="Duplicates", readonly=True)
-    missing_days = fields.Json(readonly=True, help="Days without a line, though the sender reports on that weekday.")
+    missing_days = fields.Json(
+        readonly=True, help="Days without a line, though the sender reports on that weekday."
+    )
     missing_severity = fields.Char(readonly=True)
     missing_reason = fields.Char(
-        string="Why Days Are Missing", tracking=True, help="What the sender says about the days without a line."
+        string="Why Days Are Missing",
+        tracking=True,
+        help="What the sender says about the days without a line.",
     )
     refusal = fields.Char(readonly=True, help="Why the file could not be read as it is.")
     can_supersede = fields.Boolean(compute="_compute_can_supersede")
@@ -426,7 +430,9 @@ class DmsFeed(models.Model):
         self_sudo = guard.mark(self.sudo())
         self_sudo._ensure_open()
         if self_sudo.released_count or self_sudo.move_count:
-            raise UserError(self.env._("Released lines can't be read again. Reverse the feed and send the file anew."))
+            raise UserError(
+                self.env._("Released lines can't be read again. Reverse the feed and send the file anew.")
+            )
         started = time.monotonic()
         raw = self_sudo.attachment_id.raw
         try:
@@ -437,7 +443,9 @@ class DmsFeed(models.Model):
             self_sudo._read_lines(raw, layout, started)
         except feed_reader.FeedError as error:
             raise UserError(self._translate_error(error)) from error
-        self_sudo._message_log(body=self.env._("Read again with other columns:") + Markup("<br/>") + self_sudo.layout_text)
+        self_sudo._message_log(
+            body=self.env._("Read again with other columns:") + Markup("<br/>") + self_sudo.layout_text
+        )
 
     @api.model
     def _get_column_labels(self):
@@ -1046,11 +1054,11 @@ class DmsFeed(models.Model):
                 """
                 INSERT INTO dms_feed_line (id, feed_id, company_id, kind, row, %(names)s, partner_id, outlet_id,
                             product_id, date, quantity, returned, price_unit, amount, state, issue, issues,
-                            warnings, notes, figures, duplicate_of_id)
+                            warnings, notes, figures, first_pass, duplicate_of_id)
                 SELECT line_id, %(feed)s, %(company)s, %(kind)s, row, %(texts)s, partner_id, outlet_id, product_id,
                        date, quantity, returned, price_unit, amount, %(state)s,
                        %(issue)s, NULLIF(issues, ''), NULLIF(warnings, ''), NULLIF(notes, ''), figures,
-                       duplicate_of_id
+                       issues IN ('', 'duplicate') AND warnings = '', duplicate_of_id
                   FROM dms_feed_checked checked ORDER BY row
                 """,
                 names=SQL(", ").join(map(SQL.identifier, RAW_FIELDS)),

@@ -44,7 +44,9 @@ class DmsFeedGateway(models.AbstractModel):
     # -- programs --------------------------------------------------------------------------------------------------
 
     @api.model
-    def receive(self, content, filename="feed.csv", kind="sell_through", distributor=None, key=None, release=False):
+    def receive(
+        self, content, filename="feed.csv", kind="sell_through", distributor=None, key=None, release=False
+    ):
         """Take a file into the inbox; for programs, through /json/2/dms.feed/receive.
 
         :param str content: the file in base64
@@ -119,7 +121,9 @@ class DmsFeedGateway(models.AbstractModel):
         )
         if len(partners) != 1:
             raise UserError(
-                self.env._('%(count)s partners have the reference "%(code)s".', count=len(partners), code=reference)
+                self.env._(
+                    '%(count)s partners have the reference "%(code)s".', count=len(partners), code=reference
+                )
             )
         return partners
 
@@ -127,7 +131,9 @@ class DmsFeedGateway(models.AbstractModel):
         self.ensure_one()
         self_sudo = self.sudo()
         waiting = self_sudo.env["dms.feed.line"].search(
-            [("feed_id", "=", self.id), ("state", "in", ("error", "warning"))], order="row", limit=ERRORS_SHOWN
+            [("feed_id", "=", self.id), ("state", "in", ("error", "warning"))],
+            order="row",
+            limit=ERRORS_SHOWN,
         )
         return {
             "feed": self_sudo.name,
@@ -175,7 +181,9 @@ class DmsFeedGateway(models.AbstractModel):
         members = contacts and contacts.commercial_partner_id.filtered("channel_role")
         if not members or len(members) != 1:
             raise UserError(
-                self.env._("%(address)s is no contact of exactly one distributor or outlet.", address=address or "?")
+                self.env._(
+                    "%(address)s is no contact of exactly one distributor or outlet.", address=address or "?"
+                )
             )
         return members
 
@@ -207,7 +215,9 @@ class DmsFeedGateway(models.AbstractModel):
     def _tell_sender(self, address):
         """Answer a mail with what became of its file."""
         self.ensure_one()
-        contact = self.env["res.partner"].search([("email_normalized", "=", email_normalize(address or ""))], limit=1)
+        contact = self.env["res.partner"].search(
+            [("email_normalized", "=", email_normalize(address or ""))], limit=1
+        )
         if not contact:
             return
         body = self.refusal or self.env._(
@@ -254,7 +264,11 @@ class DmsFeedGateway(models.AbstractModel):
         for path in [*folder.glob("*"), *folder.glob("*/*")]:
             if path.parent.name in ("done", "refused") and path.parent.parent == folder:
                 continue
-            if not path.name.lower().endswith(SUFFIXES) or path.name.startswith((".", "~")) or not path.is_file():
+            if (
+                not path.name.lower().endswith(SUFFIXES)
+                or path.name.startswith((".", "~"))
+                or not path.is_file()
+            ):
                 continue
             if path.is_symlink() or now - path.stat().st_mtime < SETTLED:
                 continue

@@ -132,9 +132,14 @@ class DmsFeedLine(models.Model):
     )
     issue = fields.Selection(selection=ISSUES, string="Reason", readonly=True)
     issues = fields.Char(string="All Reasons", readonly=True)
-    warnings = fields.Char(readonly=True, help="What rules doubt; the line waits until somebody says why it is right.")
-    notes = fields.Char(string="Remarks", readonly=True, help="What rules remarked without stopping the line.")
+    warnings = fields.Char(
+        readonly=True, help="What rules doubt; the line waits until somebody says why it is right."
+    )
+    notes = fields.Char(
+        string="Remarks", readonly=True, help="What rules remarked without stopping the line."
+    )
     figures = fields.Json(readonly=True, help="{reason: the figures by which the rule decided}.")
+    first_pass = fields.Boolean(readonly=True, help="It was right when it came.")
     accepted = fields.Char(readonly=True, help="Warnings that were accepted.")
     accept_reason = fields.Char(string="Accepted Because", readonly=True)
     accepted_by_id = fields.Many2one("res.users", readonly=True)
@@ -244,7 +249,10 @@ class DmsFeedLine(models.Model):
             for line in lines:
                 if codes & set((line.warnings or "").split(",")):
                     raise UserError(
-                        self.env._("Row %(row)s can be accepted by the brand only. Mend it, or ask the brand.", row=line.row)
+                        self.env._(
+                            "Row %(row)s can be accepted by the brand only. Mend it, or ask the brand.",
+                            row=line.row,
+                        )
                     )
 
     def action_map_codes(self):

@@ -54,7 +54,8 @@ class DmsFeedRule(models.Model):
         "says why it is right. Noted only: it is released, and the remark stays on it.",
     )
     brand_only = fields.Boolean(
-        string="Only the Brand Accepts", help="The sender can't accept the warning itself, only mend the line."
+        string="Only the Brand Accepts",
+        help="The sender can't accept the warning itself, only mend the line.",
     )
     own_loads = fields.Boolean(help="Also for files that the brand loads itself.")
     partner_ids = fields.Many2many(
@@ -106,7 +107,9 @@ class DmsFeedRule(models.Model):
     def _check_parameters(self):
         for rule in self:
             if not 0 <= rule.cutoff_hour <= 24:
-                raise ValidationError(self.env._("The cut-off of rule %s must lie between 0 and 24.", rule.name))
+                raise ValidationError(
+                    self.env._("The cut-off of rule %s must lie between 0 and 24.", rule.name)
+                )
             if not 0 < rule.usual_share <= 1:
                 raise ValidationError(
                     self.env._("The share of rule %s must lie above 0 %% and be at most 100 %%.", rule.name)
@@ -117,8 +120,10 @@ class DmsFeedRule(models.Model):
         """The active rules of the feed's company for its kind and sender, in their sequence."""
         rules = self.sudo().search([("company_id", "in", [False, feed.company_id.id])])
         return rules.filtered(
-            lambda rule: (feed.partner_id or rule.own_loads)
-            and not (feed.kind == "count" and rule.kind in SALES_KINDS)
+            lambda rule: (
+                (feed.partner_id or rule.own_loads)
+                and not (feed.kind == "count" and rule.kind in SALES_KINDS)
+            )
         )
 
     def _concerns(self, partner):

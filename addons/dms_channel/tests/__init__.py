@@ -3,6 +3,7 @@ from . import (
     test_agreement_document,
     test_agreement_target,
     test_allocation,
+    test_analysis,
     test_approval_tours,
     test_boundary_tour,
     test_credit,

@@ -1,13 +1,17 @@
 import base64
+import contextlib
 import gzip
 import threading
 from datetime import date
+
+import psycopg2
 
 from odoo import SUPERUSER_ID, api
 from odoo.exceptions import AccessError, UserError
 from odoo.service.model import retrying
 from odoo.sql_db import db_connect
 from odoo.tests import Form, TransactionCase, new_test_user, tagged
+from odoo.tools import mute_logger
 
 from odoo.addons.dms_channel.tests.common import SIGNATURE, DmsChannelCommon
 
@@ -539,6 +543,7 @@ class TestFeedConcurrency(TransactionCase):
     def _clean(self, env):
         env.cr.execute("DELETE FROM dms_channel_move WHERE partner_id = %s", [self.partner_id])
         env.cr.execute("DELETE FROM dms_channel_position WHERE partner_id = %s", [self.partner_id])
+        env.cr.execute("DELETE FROM dms_channel_week WHERE partner_id = %s", [self.partner_id])
         env.cr.execute("UPDATE dms_feed SET move_count = 0 WHERE partner_id = %s", [self.partner_id])
         env["dms.feed"].search([("partner_id", "=", self.partner_id)]).unlink()
         env["product.product"].browse(self.product_id).unlink()
@@ -604,3 +609,59 @@ class TestFeedConcurrency(TransactionCase):
         ]
         feeds, released, duplicates, quantity = self._race(*(text.encode() for text in files))
         self.assertEqual((feeds, released, duplicates, quantity), (3, 84, 0, -84))
+
+    def test_an_upload_during_a_release(self):
+        """What one session releases while another uploads the same lines is found when the other releases."""
+        header = "product_code,date,quantity\n"
+        rows = [f"RACE,2025-01-{day:02},1" for day in range(1, 29)]
+
+        def send(env, lines):
+            partner = env["res.partner"].browse(self.partner_id)
+            return env["dms.feed"]._receive((header + "\n".join(lines)).encode(), "x.csv", partner=partner).id
+
+        first = self._run(lambda env: send(env, rows))
+        with db_connect(self.env.cr.dbname).cursor() as releasing:
+            env = api.Environment(releasing, SUPERUSER_ID, {})
+            env["dms.feed"].browse(first)._release()
+            env.flush_all()
+            second = self._run(lambda env: send(env, [*rows[:10], "RACE,2025-02-01,1"]))
+            releasing.commit()
+        self._run(lambda env: env["dms.feed"].browse(second)._release())
+
+        def answer(env):
+            feed = env["dms.feed"].browse(second)
+            position = env["dms.channel.position"].search([("partner_id", "=", self.partner_id)])
+            return feed.released_count, feed.duplicate_count, position.quantity
+
+        self.assertEqual(self._run(answer), (1, 10, -29))
+
+    def test_killed_in_the_middle(self):
+        """The database ends the session in the middle of a release: nothing is left of it, and it can be done again."""
+        rows = "product_code,date,quantity\n" + "\n".join(f"RACE,2025-01-{day:02},1" for day in range(1, 29))
+
+        def send(env):
+            partner = env["res.partner"].browse(self.partner_id)
+            return env["dms.feed"]._receive(rows.encode(), "x.csv", partner=partner).id
+
+        def state(env):
+            feed = env["dms.feed"].browse(feed_id)
+            moves = env["dms.channel.move"].search_count([("partner_id", "=", self.partner_id)])
+            position = env["dms.channel.position"].search([("partner_id", "=", self.partner_id)])
+            return feed.state, feed.released_count, moves, position.quantity
+
+        feed_id = self._run(send)
+        doomed = db_connect(self.env.cr.dbname).cursor()
+        env = api.Environment(doomed, SUPERUSER_ID, {})
+        env["dms.feed"].browse(feed_id)._release()
+        env.flush_all()
+        doomed.execute("SELECT pg_backend_pid()")
+        [pid] = doomed.fetchone()
+        self.env.cr.execute("SELECT pg_terminate_backend(%s)", [pid])
+        with mute_logger("odoo.sql_db"):
+            with self.assertRaises(psycopg2.Error):
+                doomed.execute("SELECT 1 FROM dms_channel_move")
+            with contextlib.suppress(psycopg2.Error):
+                doomed.close()
+        self.assertEqual(self._run(state), ("checked", 0, 0, 0))
+        self._run(lambda env: env["dms.feed"].browse(feed_id)._release())
+        self.assertEqual(self._run(state), ("released", 28, 28, -28))

@@ -44,7 +44,12 @@ class TestFeedGateway(DmsChannelCommon):
         cls.env.company.alias_domain_id = domain
 
     def _mail(self, sender, content=ROWS, name="week1.csv", id="one"):
-        text = MAIL % {"sender": sender, "name": name, "id": id, "content": base64.b64encode(content).decode()}
+        text = MAIL % {
+            "sender": sender,
+            "name": name,
+            "id": id,
+            "content": base64.b64encode(content).decode(),
+        }
         return self.env["mail.thread"].sudo().message_process(False, text)
 
     def _feeds(self):
@@ -53,7 +58,11 @@ class TestFeedGateway(DmsChannelCommon):
     def test_mail(self):
         self._mail(self.clerk_north.email)
         self.assertRecordValues(self._feeds(), [{"filename": "week1.csv", "ok_count": 1, "error_count": 1}])
-        answer = self.env["mail.message"].sudo().search([("partner_ids", "in", self.clerk_north.partner_id.ids)], limit=1)
+        answer = (
+            self.env["mail.message"]
+            .sudo()
+            .search([("partner_ids", "in", self.clerk_north.partner_id.ids)], limit=1)
+        )
         self.assertIn("2 lines, of which 1 are right", answer.body)
 
     def test_mail_that_can_not_be_read_is_kept(self):
@@ -88,9 +97,14 @@ class TestFeedGateway(DmsChannelCommon):
             for path in feeds._get_waiting_files(company):
                 feeds._take_file(company, path)
             self.env.cr.postcommit.run()
-            self.assertRecordValues(self._feeds(), [{"filename": "a.csv", "released_count": 1, "error_count": 1}])
+            self.assertRecordValues(
+                self._feeds(), [{"filename": "a.csv", "released_count": 1, "error_count": 1}]
+            )
             left = sorted(path.name for path in folder.rglob("*") if path.is_file())
-            self.assertEqual([name for name in left if name.startswith((".", "p", "n"))], [".hidden.csv", "notes.docx", "partial.csv"])
+            self.assertEqual(
+                [name for name in left if name.startswith((".", "p", "n"))],
+                [".hidden.csv", "notes.docx", "partial.csv"],
+            )
             self.assertTrue([name for name in left if name.endswith("a.csv")])
             [reason] = (folder / "refused").glob("*.txt")
             self.assertIn("damaged", reason.read_text())
@@ -100,14 +114,20 @@ class TestFeedGateway(DmsChannelCommon):
         feeds = self.env["dms.feed"].with_user(self.user_channel)
         content = base64.b64encode(ROWS).decode()
         answer = feeds.receive(content, distributor="D-NORTH", key="K1", release=True)
-        self.assertEqual((answer["lines"], answer["released"], answer["to_mend"], answer["again"]), (2, 1, 1, False))
+        self.assertEqual(
+            (answer["lines"], answer["released"], answer["to_mend"], answer["again"]), (2, 1, 1, False)
+        )
         self.assertEqual(answer["errors"][0]["row"], 3)
         again = feeds.receive(content, distributor="D-NORTH", key="K1", release=True)
         self.assertEqual((again["id"], again["released"], again["again"]), (answer["id"], 1, True))
         other = base64.b64encode(ROWS + b"TEA,2025-01-06,3\n").decode()
         with self.assertRefused("another content"):
             feeds.receive(other, distributor="D-NORTH", key="K1")
-        for vals in ({"content": "%%%"}, {"content": content, "kind": "x"}, {"content": content, "distributor": "?"}):
+        for vals in (
+            {"content": "%%%"},
+            {"content": content, "kind": "x"},
+            {"content": content, "distributor": "?"},
+        ):
             with self.assertRefused("."):
                 feeds.receive(**vals)
 
@@ -137,9 +157,12 @@ class TestFeedEndpoint(HttpCase, DmsChannelCommon):
         other = self._post(ROWS + b"\n,,1", **{"Idempotency-Key": "a"})
         self.assertEqual(other.status_code, 422)
         lines = "\n".join(
-            json.dumps({"product_code": "TEA", "date": f"2025-02-{day:02}", "quantity": 1}) for day in range(1, 21)
+            json.dumps({"product_code": "TEA", "date": f"2025-02-{day:02}", "quantity": 1})
+            for day in range(1, 21)
         ).encode()
-        answer = self._post(lines, query="distributor=D-NORTH&release=1", content_type="application/x-ndjson").json()
+        answer = self._post(
+            lines, query="distributor=D-NORTH&release=1", content_type="application/x-ndjson"
+        ).json()
         self.assertEqual((answer["lines"], answer["released"], answer["state"]), (20, 20, "released"))
         packed = self._post(gzip.compress(lines + b"\n"), content_type="application/gzip").json()
         self.assertEqual(packed["duplicates"], 20)

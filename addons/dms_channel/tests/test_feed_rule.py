@@ -1,4 +1,3 @@
-
 from freezegun import freeze_time
 
 from odoo.exceptions import AccessError, UserError
@@ -42,7 +41,10 @@ class TestFeedRule(DmsChannelCommon):
         self._rule("price_far", factor=5, history_days=9999)
         self._history()
         feed = self._receive(
-            ",TEA,2025-02-01,22,,3,", ",TEA,2025-02-02,2200,,3,", ",TEA,2025-02-03,35,,300,", ",CHIPS,2025-02-01,999,,,"
+            ",TEA,2025-02-01,22,,3,",
+            ",TEA,2025-02-02,2200,,3,",
+            ",TEA,2025-02-03,35,,300,",
+            ",CHIPS,2025-02-01,999,,,",
         )
         self.assertEqual(feed.line_ids.mapped("state"), ["ok", "warning", "warning", "ok"])
         self.assertEqual(feed.line_ids.mapped("issue"), [False, "quantity_far", "price_far", False])
@@ -79,7 +81,12 @@ class TestFeedRule(DmsChannelCommon):
         self._history()
         feed = self._receive(",TEA,2025-02-02,2200,,3,")
         action = feed.action_accept()
-        wizard = self.env["dms.feed.accept"].with_user(self.user_channel).with_context(**action["context"]).create({"reason": "opening"})
+        wizard = (
+            self.env["dms.feed.accept"]
+            .with_user(self.user_channel)
+            .with_context(**action["context"])
+            .create({"reason": "opening"})
+        )
         self.assertEqual(wizard.line_count, 1)
         wizard.action_confirm()
         self.assertEqual(feed.ok_count, 1)
@@ -105,7 +112,9 @@ class TestFeedRule(DmsChannelCommon):
         self._rule("territory")
         self.outlet.territory_id = self.territory_north
         feed = self._receive("O-1,TEA,2025-01-05,1,,,", "O-1,TEA,2019-01-05,1,,,")
-        self.assertEqual(feed.line_ids.mapped("state"), ["ok", "ok"], "no agreement then: nothing to be outside of")
+        self.assertEqual(
+            feed.line_ids.mapped("state"), ["ok", "ok"], "no agreement then: nothing to be outside of"
+        )
 
     def test_window(self):
         """Due at noon of the next day in the sender's time zone, corrections for three days more."""
@@ -113,11 +122,15 @@ class TestFeedRule(DmsChannelCommon):
         self.distributor_north.tz = "Asia/Shanghai"
         with freeze_time("2025-01-10 03:59:00"):  # 11:59 in Shanghai
             feed = self._receive(",TEA,2025-01-09,1,,,", ",TEA,2025-01-06,1,,,", ",TEA,2025-01-05,1,,,")
-            self.env.cr.execute("UPDATE dms_feed SET create_date = '2025-01-10 03:59:00' WHERE id = %s", [feed.id])
+            self.env.cr.execute(
+                "UPDATE dms_feed SET create_date = '2025-01-10 03:59:00' WHERE id = %s", [feed.id]
+            )
             feed.invalidate_recordset()
             feed.action_check()
         self.assertEqual(feed.line_ids.mapped("issue"), [False, False, "window_closed"])
-        self.env.cr.execute("UPDATE dms_feed SET create_date = '2025-01-10 04:01:00' WHERE id = %s", [feed.id])
+        self.env.cr.execute(
+            "UPDATE dms_feed SET create_date = '2025-01-10 04:01:00' WHERE id = %s", [feed.id]
+        )
         feed.invalidate_recordset()
         feed.action_check()
         self.assertEqual(feed.line_ids.mapped("issue"), [False, "window_closed", "window_closed"])
@@ -125,9 +138,7 @@ class TestFeedRule(DmsChannelCommon):
 
     def test_more_than_there_was(self):
         self._rule("above_stock")
-        self._receive(
-            "TEA,2025-01-01,10", header="product_code,date,quantity", kind="count"
-        ).action_release()
+        self._receive("TEA,2025-01-01,10", header="product_code,date,quantity", kind="count").action_release()
         feed = self._receive(
             ",TEA,2025-01-02,6,,,", ",TEA,2025-01-03,4,1,,", ",TEA,2025-01-04,2,,,", ",CHIPS,2025-01-04,99,,,"
         )
@@ -136,9 +147,7 @@ class TestFeedRule(DmsChannelCommon):
 
     def test_noted_only(self):
         self._rule("above_stock", "note")
-        self._receive(
-            "TEA,2025-01-01,10", header="product_code,date,quantity", kind="count"
-        ).action_release()
+        self._receive("TEA,2025-01-01,10", header="product_code,date,quantity", kind="count").action_release()
         feed = self._receive(",TEA,2025-01-02,60,,,")
         self.assertRecordValues(feed.line_ids, [{"state": "ok", "notes": "stock_short"}])
         feed.action_release()
@@ -166,7 +175,9 @@ class TestFeedRule(DmsChannelCommon):
         self.assertEqual(self._receive(row).line_ids.state, "error")
         self._rule("product_inactive", "warning")
         feed = self._receive(row + "A")
-        self.assertRecordValues(feed.line_ids, [{"state": "warning", "issues": False, "issue": "product_inactive"}])
+        self.assertRecordValues(
+            feed.line_ids, [{"state": "warning", "issues": False, "issue": "product_inactive"}]
+        )
 
     def test_missing_days(self):
         rule = self._rule("missing_days")
@@ -193,7 +204,9 @@ class TestFeedRule(DmsChannelCommon):
         rule.company_id = False
         self.assertEqual(self._receive(",TEA,2025-02-04,2200,,3,").warning_count, 1)
         rows = ["D-NORTH,TEA,2025-02-05,2200"]
-        own = self._receive(*rows, partner=self.env["res.partner"], header="distributor,product_code,date,quantity")
+        own = self._receive(
+            *rows, partner=self.env["res.partner"], header="distributor,product_code,date,quantity"
+        )
         self.assertEqual(own.ok_count, 1, "the brand's own loads are concerned only where the rule says so")
 
     def test_bad_parameters(self):
@@ -220,13 +233,20 @@ class TestFeedRule(DmsChannelCommon):
         first.action_release()
         second = self._receive(",TEA,2025-01-05,15,,,", ",CHIPS,2025-01-06,7,,,", ",TEA,2025-01-07,1,,,")
         self.assertTrue(second.can_supersede)
-        wizard = self.env["dms.feed.supersede"].with_user(self.user_channel).browse(second.action_supersede()["res_id"])
+        wizard = (
+            self.env["dms.feed.supersede"]
+            .with_user(self.user_channel)
+            .browse(second.action_supersede()["res_id"])
+        )
         self.assertRecordValues(
-            wizard.line_ids, [{"product_id": self.product_tea.id, "before": 17, "after": 16, "difference": -1}]
+            wizard.line_ids,
+            [{"product_id": self.product_tea.id, "before": 17, "after": 16, "difference": -1}],
         )
         wizard.action_confirm()
         position = self.env["dms.channel.position"].search([("partner_id", "=", self.distributor_north.id)])
-        self.assertEqual({p.product_id: p.quantity for p in position}, {self.product_tea: -16, self.product_chips: -7})
+        self.assertEqual(
+            {p.product_id: p.quantity for p in position}, {self.product_tea: -16, self.product_chips: -7}
+        )
         self.assertEqual(first.line_ids.mapped("state"), ["reversed", "reversed", "released"])
         self.assertFalse(self.env["dms.channel.position"]._check_consistency())
 
@@ -235,7 +255,9 @@ class TestFeedRule(DmsChannelCommon):
         feed = self.feeds._receive(raw.encode(), "x.csv", partner=self.distributor_north, keep=True)
         self.assertRecordValues(feed, [{"state": "received", "line_count": 0}])
         self.assertIn("No column", feed.refusal)
-        wizard = self.env["dms.feed.columns"].with_user(self.user_channel).browse(feed.action_columns()["res_id"])
+        wizard = (
+            self.env["dms.feed.columns"].with_user(self.user_channel).browse(feed.action_columns()["res_id"])
+        )
         self.assertEqual(wizard.line_ids.mapped("sample"), ["TEA", "2025-01-05", "4", "3"])
         for line, name in zip(wizard.line_ids, ["product_code", "date", "quantity", False], strict=True):
             line.name = name
@@ -246,7 +268,9 @@ class TestFeedRule(DmsChannelCommon):
         third = self._receive("TEA,2025-01-07,4,3", header="Artikel,Tag,Menge,Preis")
         self.assertFalse(third.line_ids.price_text, "the column said to be nothing stays nothing")
         with self.assertRaises(UserError):
-            self._receive("TEA,2025-01-06,4,3", header="Artikel,Tag,Menge,Preis", partner=self.distributor_south)
+            self._receive(
+                "TEA,2025-01-06,4,3", header="Artikel,Tag,Menge,Preis", partner=self.distributor_south
+            )
 
     def test_a_guess_that_is_wrong_is_corrected(self):
         header = "sku,date,stock,sold"
@@ -261,7 +285,11 @@ class TestFeedRule(DmsChannelCommon):
 
     def test_suggestions(self):
         feed = self._receive(",TE-A,2025-01-05,1,,,", ",Chipz,2025-01-05,1,,,", ",ZZZ9,2025-01-05,1,,,")
-        wizard = self.env["dms.feed.map.codes"].with_user(self.user_channel).browse(feed.action_map_codes()["res_id"])
+        wizard = (
+            self.env["dms.feed.map.codes"]
+            .with_user(self.user_channel)
+            .browse(feed.action_map_codes()["res_id"])
+        )
         found = {line.code: line.product_id for line in wizard.line_ids}
         none = self.env["product.product"]
         self.assertEqual(found, {"TE-A": self.product_tea, "Chipz": self.product_chips, "ZZZ9": none})

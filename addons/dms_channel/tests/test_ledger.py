@@ -22,16 +22,20 @@ class TestLedger(DmsChannelCommon):
         return feed
 
     def _deliver_on(self, day, quantity, price=2.0):
-        return self.env["dms.channel.move"].sudo().create(
-            {
-                "kind": "sell_in",
-                "partner_id": self.distributor_north.id,
-                "product_id": self.product_tea.id,
-                "date": day,
-                "quantity": quantity,
-                "amount": quantity * price,
-                "price_unit": price,
-            }
+        return (
+            self.env["dms.channel.move"]
+            .sudo()
+            .create(
+                {
+                    "kind": "sell_in",
+                    "partner_id": self.distributor_north.id,
+                    "product_id": self.product_tea.id,
+                    "date": day,
+                    "quantity": quantity,
+                    "amount": quantity * price,
+                    "price_unit": price,
+                }
+            )
         )
 
     def _at(self, day):
@@ -81,9 +85,13 @@ class TestLedger(DmsChannelCommon):
 
     def test_ask_for_a_day(self):
         self._deliver_on(date(2025, 1, 5), 10)
-        wizard = self.env["dms.channel.position.at"].with_user(self.user_channel).create({"date": "2025-01-04"})
+        wizard = (
+            self.env["dms.channel.position.at"].with_user(self.user_channel).create({"date": "2025-01-04"})
+        )
         action = wizard.action_open()
-        shown = self.env["dms.channel.position"].with_user(self.user_channel).with_context(**action["context"])
+        shown = (
+            self.env["dms.channel.position"].with_user(self.user_channel).with_context(**action["context"])
+        )
         self.assertEqual(shown.search([("partner_id", "=", self.distributor_north.id)]).quantity_at, 0)
         wizard.date = "2100-01-01"
         with self.assertRefused("Choose today"):

@@ -268,4 +268,3 @@ class TestUglyFiles(unittest.TestCase):
                         self.assertRegex(text, wanted)
                     else:
                         self.assertEqual(text, wanted)
-

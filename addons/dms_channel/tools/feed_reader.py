@@ -617,7 +617,10 @@ def _merged_below(source, worksheet):
     """
     merged = {}
     tail = b""
-    with zipfile.ZipFile(io.BytesIO(source.raw)) as archive, archive.open(worksheet._worksheet_path) as stream:
+    with (
+        zipfile.ZipFile(io.BytesIO(source.raw)) as archive,
+        archive.open(worksheet._worksheet_path) as stream,
+    ):
         while chunk := stream.read(CHUNK):
             text = tail + chunk
             for match in _MERGED.finditer(text):

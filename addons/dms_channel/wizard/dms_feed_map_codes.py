@@ -119,7 +119,10 @@ class DmsFeedMapCodesLine(models.TransientModel):
     code = fields.Char(string="Code Sent", required=True, readonly=True)
     line_count = fields.Integer(string="Lines", readonly=True)
     score = fields.Integer(
-        string="Likeness", readonly=True, aggregator=None, help="Of the suggestion, in percent; empty where there is none."
+        string="Likeness",
+        readonly=True,
+        aggregator=None,
+        help="Of the suggestion, in percent; empty where there is none.",
     )
     product_id = fields.Many2one(comodel_name="product.product", domain=[("type", "=", "consu")])
     outlet_id = fields.Many2one(

@@ -9,7 +9,7 @@ from odoo.fields import Domain
 from odoo.http import content_disposition, request
 
 from odoo.addons.dms_channel.models.dms_feed_line import RAW_FIELDS
-from odoo.addons.dms_channel.tools import feed_reader
+from odoo.addons.dms_channel.tools import feed_reader, matching
 from odoo.addons.portal.controllers.portal import pager as portal_pager
 
 from .distributor import DistributorPortal
@@ -31,6 +31,10 @@ ISSUE_FIELDS = {
     "count_twice": ("quantity_text",),
     "conflict": ("quantity_text", "returned_text", "reference"),
     "duplicate": ("reference",),
+    "window_closed": ("date_text",),
+    "territory_outside": ("outlet_code",),
+    "stock_short": ("quantity_text",),
+    "similar": ("reference",),
 }
 
 
@@ -53,7 +57,10 @@ class FeedPortal(DistributorPortal):
         try:
             with request.env.cr.savepoint():
                 feed = request.env["dms.feed"]._receive(
-                    file.read(), file.filename[:200], kind=kind if kind == "count" else "sell_through"
+                    file.read(),
+                    file.filename[:200],
+                    kind=kind if kind == "count" else "sell_through",
+                    keep=True,
                 )
         except (AccessError, UserError) as error:
             return self._dms_render_feeds(error=str(error), kind=kind)
@@ -153,6 +160,52 @@ class FeedPortal(DistributorPortal):
             )
         return request.redirect(f"/my/feeds/{feed_sudo.id}?mapped={count}")
 
+    @http.route("/my/feeds/<int:feed_id>/columns", type="http", auth="user", methods=["POST"], website=True)
+    def dms_feed_columns(self, feed_id, **post):
+        """Say which column of the file is what; it is read again, and later files are read the same way."""
+        return self._dms_work(feed_id, lambda feed: feed._read_again(self._dms_chosen_columns(feed, post)))
+
+    @http.route("/my/feeds/<int:feed_id>/accept", type="http", auth="user", methods=["POST"], website=True)
+    def dms_feed_accept(self, feed_id, reason="", line_id=None, **kw):
+        """Say why the lines that a rule doubts (or one of them) are right."""
+
+        def accept(feed):
+            lines = feed.warning_line_ids
+            if line_id:
+                lines = lines.filtered(lambda line: str(line.id) == line_id)
+            lines.with_user(request.env.user)._accept(reason)
+
+        return self._dms_work(feed_id, accept)
+
+    @http.route("/my/feeds/<int:feed_id>/missing", type="http", auth="user", methods=["POST"], website=True)
+    def dms_feed_missing(self, feed_id, reason="", **kw):
+        """Say why days are missing."""
+        return self._dms_work(feed_id, lambda feed: feed.write({"missing_reason": reason.strip()[:500]}))
+
+    @http.route("/my/feeds/<int:feed_id>/supersede", type="http", auth="user", methods=["POST"], website=True)
+    def dms_feed_supersede(self, feed_id, **kw):
+        """Let the file replace what was reported before for its days."""
+        return self._dms_work(feed_id, lambda feed: feed.with_user(request.env.user)._supersede())
+
+    def _dms_work(self, feed_id, work):
+        """Do ``work`` on the user's own feed and show it again, with the sentence where that was refused."""
+        feed_sudo = self._dms_find_own_feed(feed_id)
+        if not feed_sudo:
+            return request.redirect("/my/feeds")
+        try:
+            with request.env.cr.savepoint():
+                work(feed_sudo)
+        except (AccessError, UserError) as error:
+            return self._dms_render_feed(feed_sudo, error=str(error))
+        return request.redirect(f"/my/feeds/{feed_sudo.id}")
+
+    def _dms_chosen_columns(self, feed_sudo, post):
+        headers = {choice["header"] for choice in feed_sudo._get_column_choices()}
+        return {
+            name: post[f"column_{name}"] if post.get(f"column_{name}") in headers else ""
+            for name in feed_reader.COLUMNS
+        }
+
     @http.route("/my/feeds/<int:feed_id>/release", type="http", auth="user", methods=["POST"], website=True)
     def dms_feed_release(self, feed_id, **kw):
         feed_sudo = self._dms_find_own_feed(feed_id)
@@ -205,7 +258,12 @@ class FeedPortal(DistributorPortal):
                 "open": {"label": request.env._("To release"), "domain": [("ok_count", ">", 0), ("state", "not in", ("rejected", "superseded"))]},
             },
         )  # fmt: skip
-        values.update({"feeds": values["records"].sudo(), "dms_error": error, "kind": kind})
+        score = request.env["dms.feed.score"].search(
+            [("partner_id", "=", self._dms_member().id)], order="month desc", limit=1
+        )
+        values.update(
+            {"feeds": values["records"].sudo(), "dms_error": error, "kind": kind, "score": score.sudo()}
+        )
         return request.render("dms_portal.portal_feeds", values)
 
     def _dms_feed_values(self, feed_sudo):
@@ -240,7 +298,7 @@ class FeedPortal(DistributorPortal):
     def _dms_issue_fields(self, line):
         """Names of the texts that the line's reasons are about."""
         names = []
-        for issue in (line.issues or "").split(","):
+        for issue in f"{line.issues or ''},{line.warnings or ''}".split(","):
             found = ISSUE_FIELDS.get(issue) or ISSUE_FIELDS.get(issue.split("_")[0])
             names += found or (RAW_FIELDS if issue else ())
         return [name for name in RAW_FIELDS if name in names]
@@ -248,6 +306,7 @@ class FeedPortal(DistributorPortal):
     def _dms_render_feed(self, feed_sudo, page=1, show=None, access_token=None, error=None, **kw):
         counts = {
             "error": feed_sudo.error_count,
+            "warning": feed_sudo.warning_count,
             "ok": feed_sudo.ok_count,
             "duplicate": feed_sudo.duplicate_count,
             "released": feed_sudo.released_count,
@@ -271,6 +330,15 @@ class FeedPortal(DistributorPortal):
             codes = self._dms_unknown_codes(feed_sudo)
             values["unknown_codes"] = codes
             values["map_choices"] = self._dms_map_labels(feed_sudo, {kind for kind, _code, _count in codes})
+            values["suggested"] = self._dms_suggest(codes, values["map_choices"])
+        if values["may_work"] and feed_sudo.can_supersede:
+            differences = feed_sudo._get_differences()
+            products = feed_sudo.env["product.product"].browse(row[0] for row in differences)
+            names = {product.id: product.display_name for product in products}
+            values["differences"] = [(names[row[0]], row[1], row[2]) for row in differences]
+        if values["may_work"] and not feed_sudo.move_count and feed_sudo.partner_id:
+            values["column_labels"] = feed_sudo._get_column_labels()[:-1]
+            values["column_choices"] = feed_sudo._get_column_choices()
         success = None
         if kw.get("released", "").isdigit():
             success = request.env._("%s lines released: your stock is up to date.", kw["released"])
@@ -294,6 +362,17 @@ class FeedPortal(DistributorPortal):
             }
         )
         return request.render("dms_portal.portal_feed", values)
+
+    def _dms_suggest(self, codes, choices):
+        """What each code most likely stands for, as the list shows it: ``{code: text}``."""
+        found = {}
+        for kind, code, _count in codes:
+            rows = [
+                (f"{ref} · {name}" if ref else name, (ref, name)) for _id, ref, name in choices.get(kind, ())
+            ]
+            if best := matching.best(code, rows):
+                found[code] = best[0]
+        return found
 
     def _dms_unknown_codes(self, feed_sudo):
         """Codes that stand between the lines and their release: list of (kind, code as sent, number of lines)."""
