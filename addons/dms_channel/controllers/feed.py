@@ -4,7 +4,7 @@ from odoo import http
 from odoo.exceptions import AccessError, UserError
 from odoo.http import request
 
-from ..models.dms_feed_gateway import FORMATS
+from ..models.dms_channel_gateway import FORMATS
 
 #: Refused before the body is read; the inbox has its own, lower limit and says so in a sentence.
 MAX_BODY = 80 << 20

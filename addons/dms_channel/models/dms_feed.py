@@ -87,7 +87,7 @@ class DmsFeed(models.Model):
 
     _name = "dms.feed"
     _description = "Channel Data Feed"
-    _inherit = ["dms.feed.gateway", "mail.thread", "portal.mixin"]
+    _inherit = ["dms.channel.gateway", "mail.thread", "portal.mixin"]
     _order = "id desc"
     _check_company_auto = True
 

@@ -28,13 +28,13 @@ SETTLED = 60
 ERRORS_SHOWN = 100
 
 
-class DmsFeedGateway(models.AbstractModel):
+class DmsChannelGateway(models.AbstractModel):
     """The ways into the inbox beside the screen: the bulk endpoint, /json/2, a mailbox and a watched folder.
 
     A part of ``dms.feed``, which inherits it.
     """
 
-    _name = "dms.feed.gateway"
+    _name = "dms.channel.gateway"
     _description = "Ways into the Inbox"
 
     key = fields.Char(
