@@ -186,14 +186,15 @@ class DmsChannelMove(models.Model):
             )
 
     @api.model
-    def _append(self, source):
+    def _append(self, source, counts=False):
         """Add the moves that the query ``source`` answers and bring the positions up to date, in one statement.
 
         :param SQL source: answers :data:`MOVE_COLUMNS`, in this order
+        :param bool counts: whether the moves are those of stock counts
         :return: number of moves added, number of positions touched
         """
         self.env.flush_all()
-        counted = self._has_counts()
+        counted = counts or self._has_counts()
         if counted:
             names = SQL(", ").join(map(SQL.identifier, MOVE_COLUMNS))
             self.env["dms.feed"]._create_temp(
@@ -238,11 +239,9 @@ class DmsChannelMove(models.Model):
 
     @api.model
     def _has_counts(self):
-        """Whether any stock count is, or is being, released: only then can one have to be restated."""
+        """Whether any stock count stands: only then can one have to be restated."""
         [(exists,)] = self.env.execute_query(
-            SQL(
-                "SELECT EXISTS (SELECT FROM dms_feed_line WHERE kind = 'count' AND state IN ('ok', 'released'))"
-            )
+            SQL("SELECT EXISTS (SELECT FROM dms_feed_line WHERE kind = 'count' AND state = 'released')")
         )
         return exists
 
@@ -258,6 +257,7 @@ class DmsChannelMove(models.Model):
         :param SQL added: answers :data:`MOVE_COLUMNS`
         :return: number of moves added
         """
+        self._create_standing_counts(added)
         correction = SQL(
             """
             WITH new AS (%(added)s), change AS (
@@ -270,14 +270,10 @@ class DmsChannelMove(models.Model):
                        -SUM(change.quantity) AS quantity
                   FROM change
                   JOIN LATERAL (
-                        SELECT line.* FROM dms_feed_line line
-                         WHERE line.kind = 'count' AND line.company_id = change.company_id
-                           AND line.partner_id = change.partner_id AND line.product_id = change.product_id
+                        SELECT line.* FROM dms_channel_standing line
+                         WHERE line.company_id = change.company_id AND line.partner_id = change.partner_id
+                           AND line.product_id = change.product_id
                            AND (line.date > change.date OR (line.date = change.date AND line.id > change.line_id))
-                           AND (line.state = 'released'
-                                OR line.id IN (SELECT feed_line_id FROM new WHERE reversed_move_id IS NULL))
-                           AND line.id NOT IN (SELECT feed_line_id FROM new
-                                                WHERE reversed_move_id IS NOT NULL AND feed_line_id IS NOT NULL)
                       ORDER BY line.date, line.id LIMIT 1
                        ) count ON TRUE
               GROUP BY count.id, count.company_id, count.partner_id, count.product_id, count.date
@@ -296,6 +292,28 @@ class DmsChannelMove(models.Model):
         )
         moves, _positions = self._insert(correction)
         return moves
+
+    @api.model
+    def _create_standing_counts(self, added):
+        """Keep in a table the lines of counts that stand once the moves ``added`` are there, of their distributors."""
+        self.env["dms.feed"]._create_temp(
+            "dms_channel_standing",
+            SQL(
+                """
+                SELECT id, company_id, partner_id, product_id, date FROM dms_feed_line
+                 WHERE kind = 'count' AND state = 'released'
+                   AND partner_id IN (SELECT partner_id FROM (%(added)s) new)
+                   AND id NOT IN (SELECT feed_line_id FROM (%(added)s) new
+                                   WHERE reversed_move_id IS NOT NULL AND feed_line_id IS NOT NULL)
+             UNION
+                SELECT id, company_id, partner_id, product_id, date FROM dms_feed_line
+                 WHERE id IN (SELECT feed_line_id FROM (%(added)s) new
+                               WHERE kind = 'count' AND reversed_move_id IS NULL)
+                """,
+                added=added,
+            ),
+        )
+        self.env.cr.execute("CREATE INDEX ON dms_channel_standing (partner_id, product_id, date, id)")
 
     def _reverse(self, origin=None):
         """Add the opposite of each move, on the same date, so that every past day reads as if it had not been.

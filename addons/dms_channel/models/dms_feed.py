@@ -1311,7 +1311,7 @@ class DmsFeed(models.Model):
         )
         self._create_temp("dms_feed_rate", self._get_rates_sql())
         source = self._get_count_source_sql() if self.kind == "count" else self._get_sale_source_sql()
-        moves, positions = self.env["dms.channel.move"]._append(source)
+        moves, positions = self.env["dms.channel.move"]._append(source, counts=self.kind == "count")
         self.env.cr.execute(
             SQL("UPDATE dms_feed_line SET state = 'released' WHERE feed_id = %s AND state = 'ok'", self.id)
         )

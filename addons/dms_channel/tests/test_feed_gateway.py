@@ -140,8 +140,8 @@ class TestFeedEndpoint(HttpCase, DmsChannelCommon):
         super().setUp()
         self.env["dms.feed.rule"].search([]).active = False
         keys = self.env["res.users.apikeys"]
-        self.token = keys.with_user(self.user_channel)._generate("rpc", "feeds", None)
-        self.clerk_token = keys.with_user(self.clerk_north)._generate("rpc", "feeds", None)
+        self.token = keys.with_user(self.user_channel).sudo()._generate("rpc", "feeds", None)
+        self.clerk_token = keys.with_user(self.clerk_north).sudo()._generate("rpc", "feeds", None)
 
     def _post(self, body, token=None, query="distributor=D-NORTH", content_type="text/csv", **headers):
         headers |= {"Content-Type": content_type}
