@@ -1,5 +1,3 @@
-import tempfile
-
 from odoo import http
 from odoo.exceptions import AccessError, UserError
 from odoo.http import request
@@ -8,7 +6,6 @@ from ..models.dms_channel_gateway import FORMATS
 
 #: Refused before the body is read; the inbox has its own, lower limit and says so in a sentence.
 MAX_BODY = 80 << 20
-CHUNK = 1 << 20
 
 
 class FeedEndpoint(http.Controller):
@@ -24,8 +21,8 @@ class FeedEndpoint(http.Controller):
     def receive(self, kind="sell_through", distributor=None, filename=None, release="0", **kw):
         """Take a file of any number of lines: ``docs/feeds.md`` describes it for those who send.
 
-        The body is CSV (``text/csv``) or one JSON object a line (``application/x-ndjson``), as it is or gzipped. It is
-        read in parts, so that a slow sender costs no memory.
+        The body is CSV (``text/csv``) or one JSON object a line (``application/x-ndjson``), as it is or gzipped. Its
+        lines are read one by one; only the bytes as they came are held.
         """
         extension = FORMATS.get(request.httprequest.mimetype)
         if not extension:
@@ -36,12 +33,7 @@ class FeedEndpoint(http.Controller):
                 ),
             )
         key = request.httprequest.headers.get("Idempotency-Key")
-        with tempfile.SpooledTemporaryFile(max_size=CHUNK) as body:
-            stream = request.httprequest.stream
-            while chunk := stream.read(CHUNK):
-                body.write(chunk)
-            body.seek(0)
-            raw = body.read()
+        raw = request.httprequest.get_data(cache=False)
         try:
             with request.env.cr.savepoint():
                 answer = request.env["dms.feed"]._take(

@@ -133,7 +133,7 @@ class TestFeedGateway(DmsChannelCommon):
 
 
 @tagged("post_install", "-at_install")
-class TestFeedEndpoint(HttpCase, DmsChannelCommon):
+class TestFeedEndpoint(DmsChannelCommon, HttpCase):
     """POST /dms/feeds."""
 
     def setUp(self):
