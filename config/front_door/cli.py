@@ -167,7 +167,7 @@ def _reset(settings, flags, words):
         pg = postgres.start(settings)
         for name in (settings.database, f"{settings.database}.new"):
             database.drop(settings, pg, name)
-        server.stop_postgres(settings, pg)
+        postgres.leave(settings)
     say(f"Deleted {what}.")
 
 

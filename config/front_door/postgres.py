@@ -1,5 +1,6 @@
 """PostgreSQL: the server that the PG* variables name, or one of our own on a Unix socket."""
 
+import fcntl
 import hashlib
 import os
 import pwd
@@ -23,6 +24,9 @@ max_wal_size = 2GB
 # The last moment's commits may be lost in a power cut, never the database.
 synchronous_commit = off
 """
+
+# The open lock file of each cache folder whose server this process uses.
+_users = {}
 
 
 class Postgres:
@@ -92,6 +96,7 @@ def start(settings):
     folder = settings.home / "pg"
     sockets = _sockets(folder)
     owner = _owner(settings)
+    _join(settings)
     if not (folder / "data" / ".complete").exists():
         settings.need_space(3)
         with step("PostgreSQL: making the cluster"):
@@ -102,6 +107,27 @@ def start(settings):
         with step("PostgreSQL: starting"):
             _pg_ctl(bin, folder, owner, "start", "-w", "-l", folder / "log")
     return server
+
+
+def leave(settings):
+    """Stop our own server, unless another program that called :func:`start` is still alive."""
+    user = _users.pop(settings.home, None)
+    if settings.external_pg or user is None:
+        return
+    with user:
+        try:
+            fcntl.flock(user, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        stop(settings)
+
+
+def _join(settings):
+    """Hold a shared lock until :func:`leave` or our end, however it comes. Who stops the server holds it alone."""
+    if settings.home not in _users:
+        user = (settings.home / "pg.users").open("w")
+        fcntl.flock(user, fcntl.LOCK_SH)
+        _users[settings.home] = user
 
 
 def stop(settings):

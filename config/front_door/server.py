@@ -59,18 +59,7 @@ def run(settings, demo, history, mapping, alone):
             loader.load(settings, odoo, server, history, mapping)
         _serve(settings, odoo, server, demo)
     finally:
-        stop_postgres(settings, server)
-
-
-def stop_postgres(settings, server):
-    """Stop our own PostgreSQL, unless another program still works with it."""
-    if settings.external_pg:
-        return
-    others = server.sql(
-        "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-    )
-    if others[0][0] == "0":
-        postgres.stop(settings)
+        postgres.leave(settings)
 
 
 def _serve(settings, odoo, server, demo):

@@ -12,7 +12,6 @@ from pathlib import Path
 from . import chromium, database, environment, postgres
 from .run_command import run
 from .say import Stop, say, step
-from .server import stop_postgres
 from .settings import ADDONS, CHECKOUT
 
 NO_TESTS = 5
@@ -47,7 +46,7 @@ def test(settings, words, alone):
         finally:
             database.drop(settings, server, working)
             (settings.home / "etc" / f"{working}.conf").unlink(missing_ok=True)
-            stop_postgres(settings, server)
+            postgres.leave(settings)
     if not sum(totals.values()):
         say("No test matches.")
         return NO_TESTS
@@ -235,7 +234,7 @@ def bench(settings, name):
                 shell(settings, odoo, server, working, path)
     finally:
         database.drop(settings, server, working)
-        stop_postgres(settings, server)
+        postgres.leave(settings)
 
 
 def shell(settings, odoo, server, name, script=None):

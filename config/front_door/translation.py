@@ -2,9 +2,8 @@
 
 import subprocess
 
-from . import database
+from . import database, postgres
 from .say import say
-from .server import stop_postgres
 from .settings import ADDONS, CHECKOUT
 
 MERGE = """
@@ -53,6 +52,6 @@ def refresh(settings, odoo, server):
         "DMS_ADDONS": ",".join(ADDONS),
     }
     done = subprocess.run([settings.python, "-c", MERGE], check=False, env=variables)
-    stop_postgres(settings, server)
+    postgres.leave(settings)
     say("Translate what has no Chinese in addons/*/i18n/zh_CN.po, then run it again.")
     return done.returncode

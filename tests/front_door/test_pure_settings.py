@@ -234,3 +234,27 @@ def test_a_library_that_debian_left_out_gets_a_stand_in_and_one_that_is_there_is
     path.write_text("the real one")
     odoo_source._stand_in(tmp_path)
     assert path.read_text() == "the real one"
+
+
+def test_a_server_that_another_program_uses_is_not_stopped(no_environment, monkeypatch, tmp_path):
+    stopped = []
+    monkeypatch.setattr(postgres, "stop", lambda chosen: stopped.append(chosen.home))
+    chosen = read(home=tmp_path)
+    postgres._join(chosen)
+    other = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_SH); print(flush=True); input()",
+            tmp_path / "pg.users",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    other.stdout.readline()
+    postgres.leave(chosen)
+    assert not stopped
+    other.communicate(b"\n")
+    postgres._join(chosen)
+    postgres.leave(chosen)
+    assert stopped == [tmp_path]
