@@ -1,11 +1,27 @@
 import uuid
+from collections import defaultdict
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Domain
+from odoo.tools import SQL, split_every
+
+from ..tools import credit, guard
+
+# Written by the ledger itself, on no other path.
+OWN_FIELDS = {"kind", "reversed_entry_id"}
+INVOICE_BATCH = 500
+# A month's sell-through is in time if it is there on this day of the next month.
+FEED_DEADLINE = 10
 
 
 class DmsCreditEntry(models.Model):
-    """One line of the ledger of credit points. Entries are appended and reversed, never edited."""
+    """One line of the ledger of credit points. Entries are appended and reversed, never edited.
+
+    A member's score on any day is the sum of the entries up to that day. Caps and expiry are entries too: whenever an
+    event or a reversal arrives, in whatever order, those entries are appended that make the sums of all days right
+    (see ``tools/credit.py``). Points that will lapse have their entry in the future already.
+    """
 
     _name = "dms.credit.entry"
     _description = "Credit Point Entry"
@@ -26,7 +42,16 @@ class DmsCreditEntry(models.Model):
     )
     date = fields.Date(required=True, default=fields.Date.context_today)
     points = fields.Integer(required=True)
-    rule_id = fields.Many2one("dms.credit.rule", required=True, ondelete="restrict", index=True)
+    kind = fields.Selection(
+        [("event", "Event"), ("reversal", "Reversal"), ("cap", "Cap"), ("expiry", "Lapse")],
+        required=True,
+        readonly=True,
+        default="event",
+        copy=False,
+    )
+    rule_id = fields.Many2one(
+        "dms.credit.rule", required=True, ondelete="restrict", index=True, check_company=True
+    )
     code = fields.Selection(related="rule_id.code", store=True)
     note = fields.Char(string="Reason", required=True)
     key = fields.Char(
@@ -41,7 +66,8 @@ class DmsCreditEntry(models.Model):
         "res.users", string="Entered By", readonly=True, default=lambda self: self.env.user
     )
     reversed_entry_id = fields.Many2one(
-        "dms.credit.entry", string="Reverses", readonly=True, index="btree_not_null", ondelete="restrict"
+        "dms.credit.entry", string="Reverses", readonly=True, index="btree_not_null", ondelete="restrict",
+        copy=False,
     )
     reversal_ids = fields.One2many("dms.credit.entry", "reversed_entry_id", string="Reversed By")
 
@@ -51,6 +77,7 @@ class DmsCreditEntry(models.Model):
     _reversed_uniq = models.UniqueIndex(
         "(reversed_entry_id) WHERE reversed_entry_id IS NOT NULL", "An entry can be reversed once only."
     )
+    _rule_partner_idx = models.Index("(rule_id, partner_id, company_id)")
     _partner_date_idx = models.Index("(partner_id, company_id, date)")
 
     @api.constrains("partner_id")
@@ -64,6 +91,29 @@ class DmsCreditEntry(models.Model):
                     )
                 )
 
+    @api.constrains("rule_id", "date")
+    def _check_rule_date(self):
+        for entry in self.filtered(lambda entry: entry.kind == "event"):
+            if not entry.rule_id._counts_on(entry.date):
+                raise ValidationError(
+                    self.env._(
+                        "%(rule)s doesn't count events of %(date)s. Choose the rule that was valid on that day.",
+                        rule=entry.rule_id.display_name,
+                        date=fields.Date.to_string(entry.date),
+                    )
+                )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        if any(OWN_FIELDS & {name for name, value in vals.items() if value} for vals in vals_list):
+            if not guard.is_marked(self):
+                raise UserError(
+                    self.env._("Reversals, caps and lapses are entered by the ledger itself. Use Reverse on the entry.")
+                )
+        entries = super().create(vals_list)
+        entries.filtered(lambda entry: entry.kind in ("event", "reversal"))._settle()
+        return entries
+
     def write(self, vals):
         raise UserError(
             self.env._("Credit entries are never changed. Reverse the entry, then enter the right one.")
@@ -76,17 +126,21 @@ class DmsCreditEntry(models.Model):
     def action_reverse(self):
         for entry in self:
             entry._reverse(self.env._("Reversed by %s", self.env.user.name))
+        return True
 
     @api.model
-    def _post_event(self, code, partner, key, source=None, date=None, note=None, points=None, company=None):
+    def _post_event(
+        self, code, partner, key, source=None, date=None, note=None, points=None, company=None, min_days=0
+    ):
         """Count an event once: with a key that is already known, the existing entry comes back unchanged.
 
         :param str code: event kind (see ``dms.credit.rule.code``)
         :param partner: the member; a contact counts for its commercial partner
         :param str key: name of the event, unique in the company
         :param source: record that caused it, kept as a link
-        :param date: date of the event (default: today)
+        :param date: date of the event (default: today); the rule that was valid on it counts
         :param int points: points instead of those of the rule
+        :param int min_days: level of an overdue invoice
         :return: the entry; empty when no rule counts such events
         """
         company = company or self.env.company
@@ -97,24 +151,32 @@ class DmsCreditEntry(models.Model):
             "date": date,
             "note": note,
             "points": points,
+            "min_days": min_days,
         }
         self._post_events(code, [event], company)
         return self.search([("company_id", "=", company.id), ("key", "=", key)], limit=1)
 
     @api.model
     def _post_events(self, code, events, company):
-        """Count many events of one kind, each once.
+        """Count many events of one kind, each once. The order in which events are posted changes no score.
 
-        :param list[dict] events: ``partner`` and ``key``, and optionally ``source``, ``date``, ``note``, ``points``
-        :return: the entries that are new
+        :param list[dict] events: ``partner`` and ``key``, and optionally ``source``, ``date``, ``note``, ``points``,
+            ``min_days``
+        :return: the entries that are new; events of days that no rule counts leave none
         """
         events = {event["key"]: event for event in events}
-        known = self.search([("company_id", "=", company.id), ("key", "in", list(events))])
-        new = [event for key, event in events.items() if key not in set(known.mapped("key"))]
-        rule = self.env["dms.credit.rule"]._get_rule(code, company) if new else None
-        if not rule:
-            return self.browse()
-        return self.create([self._prepare_entry_vals(rule, event, company) for event in new])
+        known = set(
+            self.search([("company_id", "=", company.id), ("key", "in", list(events))]).mapped("key")
+        )
+        rules = self.env["dms.credit.rule"]._get_rules(code, company)
+        today = fields.Date.context_today(self)
+        vals_list = []
+        for key, event in events.items():
+            date = fields.Date.to_date(event.get("date")) or today
+            rule = rules._pick(date, event.get("min_days", 0))
+            if key not in known and rule:
+                vals_list.append(self._prepare_entry_vals(rule, event | {"date": date}, company))
+        return self.create(vals_list)
 
     @api.model
     def _prepare_entry_vals(self, rule, event, company):
@@ -123,7 +185,7 @@ class DmsCreditEntry(models.Model):
         return {
             "partner_id": event["partner"].commercial_partner_id.id,
             "company_id": company.id,
-            "date": event.get("date") or fields.Date.context_today(self),
+            "date": event["date"],
             "points": rule.points if points is None else points,
             "rule_id": rule.id,
             "note": event.get("note") or rule.name,
@@ -132,73 +194,29 @@ class DmsCreditEntry(models.Model):
             "res_id": source.id if source else False,
         }
 
-    @api.model
-    def _cron_payment_events(self, days=60):
-        """Count invoices of members that were paid on time, or that are overdue. Run daily.
+    def _reverse(self, note, date=None):
+        """Take the entry's points back with an opposite entry. Reversing again gives the same reversal.
 
-        :param int days: how far back due dates are looked at; older invoices are history and count no more
+        :param datetime.date date: day from which the points no longer count (default: today)
         """
-        today = fields.Date.context_today(self)
-        invoices = self.env["account.move"].search(
-            [
-                ("move_type", "=", "out_invoice"),
-                ("state", "=", "posted"),
-                ("commercial_partner_id.channel_role", "!=", False),
-                ("invoice_date_due", ">=", fields.Date.subtract(today, days=days)),
-                "|",
-                ("payment_state", "=", "paid"),
-                "&",
-                ("payment_state", "in", ("not_paid", "partial")),
-                ("invoice_date_due", "<", today),
-            ]
-        )
-        for company, moves in invoices.grouped("company_id").items():
-            paid = moves.filtered(lambda move: move.payment_state == "paid")
-            paid_on = paid._get_dms_paid_on()
-            on_time = [move for move, date in paid_on.items() if date <= move.invoice_date_due]
-            self._post_events(
-                "payment_on_time",
-                [
-                    {
-                        "partner": move.commercial_partner_id,
-                        "key": f"payment_on_time:{move.id}",
-                        "source": move,
-                        "date": paid_on[move],
-                        "note": self.env._("Invoice %s paid on time", move.name),
-                    }
-                    for move in on_time
-                ],
-                company,
-            )
-            self._post_events(
-                "overdue",
-                [
-                    {
-                        "partner": move.commercial_partner_id,
-                        "key": f"overdue:{move.id}",
-                        "source": move,
-                        "date": fields.Date.add(move.invoice_date_due, days=1),
-                        "note": self.env._("Invoice %s overdue", move.name),
-                    }
-                    for move in moves - paid
-                ],
-                company,
-            )
-
-    def _reverse(self, note):
-        """Take the entry's points back with an opposite entry of today. Reversing again gives the same reversal."""
         self.ensure_one()
-        if self.reversed_entry_id:
+        if self.kind == "reversal":
             raise UserError(
                 self.env._("This entry is itself a reversal. Enter the event again instead of reversing it.")
             )
+        if self.kind != "event":
+            raise UserError(
+                self.env._("This entry follows from a cap or a lapse. Reverse the event that it belongs to instead.")
+            )
         if self.reversal_ids:
             return self.reversal_ids
-        return self.create(
+        reversal = guard.mark(self).create(
             {
                 "partner_id": self.partner_id.id,
                 "company_id": self.company_id.id,
+                "date": max(date or fields.Date.context_today(self), self.date),
                 "points": -self.points,
+                "kind": "reversal",
                 "rule_id": self.rule_id.id,
                 "note": note,
                 "key": f"reversal:{self.id}",
@@ -207,3 +225,237 @@ class DmsCreditEntry(models.Model):
                 "reversed_entry_id": self.id,
             }
         )
+        return reversal.with_env(self.env)
+
+    # Caps and expiry
+
+    def _settle(self):
+        """Append what caps and expiry make of these entries, so that the sums of all days are right again."""
+        limited = self.filtered(lambda entry: entry.rule_id.cap or entry.rule_id.expiry_months)
+        if not limited:
+            return
+        limited.partner_id._lock_credit_points()
+        accounts = {entry._get_account() for entry in limited}
+        entries_sudo = self.sudo().search(
+            [
+                ("rule_id", "in", limited.rule_id.ids),
+                ("partner_id", "in", limited.partner_id.ids),
+                ("company_id", "in", limited.company_id.ids),
+            ]
+        )
+        vals_list = []
+        for account, members_sudo in entries_sudo.grouped(lambda entry: entry._get_account()).items():
+            if account in accounts:
+                vals_list += members_sudo._prepare_adjustments()
+        guard.mark(entries_sudo).create(vals_list)
+
+    def _get_account(self):
+        """What caps and expiry are reckoned for: one rule's entries of one member in one company."""
+        return self.rule_id.id, self.partner_id.id, self.company_id.id
+
+    def _prepare_adjustments(self):
+        """Values of the entries that are missing beside ``self``, all entries of one account."""
+        rule, partner, company = self.rule_id, self.partner_id, self.company_id
+        reversed_on = {
+            entry.reversed_entry_id.id: entry.date for entry in self if entry.kind == "reversal"
+        }
+        events = [
+            credit.Event(entry.date, entry.key, entry.points, reversed_on.get(entry.id))
+            for entry in self
+            if entry.kind == "event"
+        ]
+        posted, count = defaultdict(int), defaultdict(int)
+        for entry in self.filtered(lambda entry: entry.kind in ("cap", "expiry")):
+            posted[entry.date, entry.kind] += entry.points
+            count[entry.date, entry.kind] += 1
+        wanted = credit.adjustments(events, rule._get_terms())
+        notes = {
+            "cap": self.env._("%s: cap of the period", rule.name),
+            "expiry": self.env._("%(rule)s: lapsed after %(months)s months", rule=rule.name, months=rule.expiry_months),
+        }
+        return [
+            {
+                "partner_id": partner.id,
+                "company_id": company.id,
+                "date": day,
+                "points": wanted.get((day, kind), 0) - posted[day, kind],
+                "kind": kind,
+                "rule_id": rule.id,
+                "note": notes[kind],
+                "key": f"{kind}:{rule.id}:{partner.id}:{day}:{count[day, kind]}",
+            }
+            for day, kind in sorted(wanted.keys() | posted.keys())
+            if wanted.get((day, kind), 0) != posted[day, kind]
+        ]
+
+    # Events that are found by themselves. Each job can run at any time, any number of times, and be cut off.
+
+    @api.model
+    def _cron_payment_events(self, days=60):
+        """Count invoices of members that were paid on time, or that became overdue, level by level.
+
+        What counts is when an invoice was paid, not when the job looks at it.
+
+        :param int days: how far back due dates are looked at, beyond the highest level; older ones are history
+        """
+        levels = self.env["dms.credit.rule"].search([("code", "=", "overdue")]).mapped("min_days")
+        today = fields.Date.context_today(self)
+        invoices = self.env["account.move"].search(
+            Domain("move_type", "=", "out_invoice")
+            & Domain("state", "=", "posted")
+            & Domain("commercial_partner_id.channel_role", "!=", False)
+            & Domain("invoice_date_due", ">=", fields.Date.subtract(today, days=days + max(levels, default=0)))
+            & (
+                Domain("payment_state", "in", ("paid", "in_payment"))
+                | (Domain("payment_state", "in", ("not_paid", "partial")) & Domain("invoice_date_due", "<", today))
+            ),
+            order="id",
+        )
+        cron = self.env["ir.cron"]
+        cron._commit_progress(remaining=len(invoices))
+        for ids in split_every(INVOICE_BATCH, invoices.ids):
+            for company, moves in self.env["account.move"].browse(ids).grouped("company_id").items():
+                self._post_payment_events(moves, company, today)
+            if not cron._commit_progress(len(ids)):
+                break
+
+    @api.model
+    def _post_payment_events(self, moves, company, today):
+        paid_on = moves.filtered(lambda move: move.payment_state in ("paid", "in_payment"))._get_dms_paid_on()
+        levels = {rule.min_days for rule in self.env["dms.credit.rule"]._get_rules("overdue", company)}
+        on_time, overdue = [], []
+        for move in moves:
+            due = move.invoice_date_due
+            event = {"partner": move.commercial_partner_id, "source": move}
+            if move in paid_on and paid_on[move] <= due:
+                on_time.append(
+                    event
+                    | {
+                        "key": f"payment_on_time:{move.id}",
+                        "date": paid_on[move],
+                        "note": self.env._("Invoice %s paid on time", move.name),
+                    }
+                )
+                continue
+            late = (paid_on.get(move, today) - due).days
+            for level in levels:
+                if late >= max(level, 1):
+                    overdue.append(
+                        event
+                        | {
+                            "key": f"overdue:{move.id}" + (f":{level}" if level else ""),
+                            "date": fields.Date.add(due, days=max(level, 1)),
+                            "min_days": level,
+                            "note": self.env._("Invoice %s overdue", move.name)
+                            if level <= 1
+                            else self.env._(
+                                "Invoice %(invoice)s overdue by %(days)s days", invoice=move.name, days=level
+                            ),
+                        }
+                    )
+        self._post_events("payment_on_time", on_time, company)
+        self._post_events("overdue", overdue, company)
+
+    @api.model
+    def _cron_period_events(self):
+        """Count periods without a case, months that were reported well, and targets met, of the past year."""
+        today = fields.Date.context_today(self)
+        jobs = [
+            (company, method, start)
+            for company in self.env["res.company"].search([])
+            for method, period, back in (
+                (self._post_clean_periods, "quarter", 4),
+                (self._post_feed_quality, "month", 12),
+                (self._post_targets_met, "month", 12),
+            )
+            for start in self._get_past_periods(today, period, back)
+        ]
+        cron = self.env["ir.cron"]
+        cron._commit_progress(remaining=len(jobs))
+        for company, post, start in jobs:
+            post(start, company, today)
+            if not cron._commit_progress(1):
+                break
+
+    @api.model
+    def _get_past_periods(self, today, period, back):
+        """First days of the ``back`` periods that have ended before ``today``, the oldest first."""
+        months = credit.MONTHS[period]
+        start = credit.period_start(today, period)
+        return [fields.Date.subtract(start, months=months * number) for number in range(back, 0, -1)]
+
+    @api.model
+    def _get_members_under_agreement(self, start, end, company):
+        """Distributors with an agreement in force from the first to the last day."""
+        partners = self.env["res.partner"].search([("channel_role", "=", "distributor")])
+        Agreement = self.env["dms.agreement"].sudo()
+        at_start = Agreement._get_active(partners, start, company)
+        at_end = Agreement._get_active(partners, end, company)
+        return partners.filtered(lambda partner: at_start[partner] and at_end[partner])
+
+    @api.model
+    def _post_period_events(self, code, partners, end, company, note):
+        """One event for each of the partners on a period's last day."""
+        self._post_events(
+            code,
+            [
+                {"partner": partner, "key": f"{code}:{partner.id}:{end}", "date": end, "note": note}
+                for partner in partners
+            ],
+            company,
+        )
+
+    @api.model
+    def _get_partners_with_case(self, start, end, company):
+        """Distributors against whom a case that was opened in the period stands or is undecided.
+
+        :return: partners; None where nobody looks for diversion, so that nobody is found clean
+        """
+        return None
+
+    @api.model
+    def _post_clean_periods(self, start, company, today):
+        end = credit.period_end(start, "quarter")
+        suspects = self._get_partners_with_case(start, end, company)
+        if suspects is not None:
+            clean = self._get_members_under_agreement(start, end, company) - suspects
+            note = self.env._("No case from %(start)s to %(end)s", start=str(start), end=str(end))
+            self._post_period_events("clean_period", clean, end, company, note)
+
+    @api.model
+    def _post_feed_quality(self, start, company, today):
+        """A month counts if all sell-through files about it came in time, with no line to mend, and are released."""
+        end = credit.period_end(start, "month")
+        deadline = fields.Date.add(end, days=FEED_DEADLINE)
+        if today <= deadline:
+            return
+        feeds = self.env["dms.feed"].search(
+            [
+                ("company_id", "=", company.id),
+                ("kind", "=", "sell_through"),
+                ("partner_id", "!=", False),
+                ("state", "not in", ("rejected", "superseded")),
+                ("date_from", "<=", end),
+                ("date_to", ">=", start),
+            ]
+        )
+        good = self.env["res.partner"]
+        for partner, sent in feeds.grouped("partner_id").items():
+            if all(
+                feed.state == "released"
+                and not feed.first_error_count
+                and fields.Datetime.context_timestamp(feed, feed.received_on or feed.create_date).date() <= deadline
+                for feed in sent
+            ):
+                good |= partner
+        note = self.env._("Sell-through of %s reported in time and without errors", f"{start:%Y-%m}")
+        self._post_period_events("feed_quality", good, end, company, note)
+
+    @api.model
+    def _post_targets_met(self, start, company, today):
+        end = credit.period_end(start, "month")
+        members = self._get_members_under_agreement(start, end, company)
+        attained = members._get_dms_attainment(start, end, company)
+        met = members.filtered(lambda partner: (attained[partner.id] or 0.0) >= 100.0)
+        note = self.env._("Target of %s met", f"{start:%Y-%m}")
+        self._post_period_events("target_met", met, end, company, note)

@@ -42,6 +42,8 @@ GUARDED_FIELDS = {
     "missing_days",
     "refusal",
     "missing_severity",
+    "first_error_count",
+    "received_on",
     "duplicate_count",
     "released_count",
     "move_count",
@@ -166,6 +168,10 @@ class DmsFeed(models.Model):
     ok_count = fields.Integer(string="Right", readonly=True)
     error_count = fields.Integer(string="To Mend", readonly=True)
     warning_count = fields.Integer(string="To Confirm", readonly=True)
+    received_on = fields.Datetime(readonly=True, copy=False, default=fields.Datetime.now)
+    first_error_count = fields.Integer(
+        string="To Mend at First", readonly=True, copy=False, help="Lines that were wrong when the file came in."
+    )
     duplicate_count = fields.Integer(string="Duplicates", readonly=True)
     missing_days = fields.Json(
         readonly=True, help="Days without a line, though the sender reports on that weekday."
@@ -414,11 +420,12 @@ class DmsFeed(models.Model):
         self._store_new_lines()
         if not self._refresh_counts():
             raise UserError(self.env._("The file has a header but no rows. Fill it in and send it again."))
-        guard.mark(self).timings = {
+        timings = {
             "read": round(read - started, 3),
             "check": round(checked - read, 3),
             "store": round(time.monotonic() - checked, 3),
         }
+        guard.mark(self).write({"first_error_count": self.error_count, "timings": timings})
 
     def _read_again(self, columns):
         """Read the stored file anew with these columns, which are remembered for the sender's later files.

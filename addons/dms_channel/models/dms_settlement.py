@@ -392,6 +392,10 @@ class DmsSettlement(models.Model):
                 "why": "points" if line.program_id.factor_ids else "",
             }
             factor = line.program_id._get_factor(points)
+            grade = line.partner_id.grade_id
+            if grade and grade.dms_rebate_factor != 1:
+                factor *= rebate.decimal(grade.dms_rebate_factor)
+                computation |= {"grade": grade.name, "grade_factor": grade.dms_rebate_factor}
             previous = previous_of.get((line.company_id, line.partner_id, line.program_id))
             if amount < 0 and previous:
                 # What was paid at 80 % is taken back at 80 %, whatever the points are by now.

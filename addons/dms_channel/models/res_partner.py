@@ -1,3 +1,4 @@
+from bisect import bisect_left
 from datetime import timedelta
 
 from odoo import api, fields, models
@@ -309,6 +310,17 @@ class ResPartner(models.Model):
             partner.dms_period_sales = agreement.period_sales
             partner.dms_period_rate = agreement.period_rate
 
+    @api.depends(
+        "country_id",
+        "specific_property_product_pricelist",
+        "commercial_partner_id.channel_role",
+        "commercial_partner_id.grade_id",
+        "commercial_partner_id.territory_id",
+    )
+    @api.depends_context("company", "country_code")
+    def _compute_product_pricelist(self):
+        return super()._compute_product_pricelist()
+
     @api.constrains("upstream_id")
     def _check_upstream(self):
         for partner in self.filtered("upstream_id"):
@@ -454,12 +466,26 @@ class ResPartner(models.Model):
         return partners
 
     def write(self, vals):
+        members = self.filtered("channel_role") if "grade_id" in vals else self.browse()
+        lists = {partner: partner.grade_id.default_pricelist_id for partner in members}
         result = super().write(vals)
+        members._drop_grade_pricelist(lists)
         if "territory_id" in vals and "territory_is_manual" not in vals:
             if not vals["territory_id"]:
                 self.env.add_to_compute(self._fields["territory_id"], self.filtered("channel_role"))
             self._mark_manual_territory()
         return result
+
+    def _drop_grade_pricelist(self, lists):
+        """Take back the price list of a grade that was left for one without a list: Partnership gives lists only."""
+        for partner in self:
+            pricelist = lists[partner]
+            if (
+                pricelist
+                and not partner.grade_id.default_pricelist_id
+                and partner.specific_property_product_pricelist == pricelist
+            ):
+                partner.specific_property_product_pricelist = False
 
     def _mark_manual_territory(self):
         """A stated territory is a correction where the address says another one: a form states what it computed, too."""
@@ -513,7 +539,7 @@ class ResPartner(models.Model):
         return {
             **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_credit_entry_action"),
             "domain": [("partner_id", "=", self.id)],
-            "context": {"default_partner_id": self.id},
+            "context": {"default_partner_id": self.id, "search_default_counted": 1},
         }
 
     def action_view_dms_held_orders(self):
@@ -553,7 +579,9 @@ class ResPartner(models.Model):
         return partner if partner.channel_role == "distributor" else self.browse()
 
     def _get_credit_points(self, date=None, company=None):
-        """Points of each partner at the end of ``date`` (default: all entries) in ``company`` (default: current).
+        """Points of each partner at the end of ``date`` (default: today) in ``company`` (default: current).
+
+        Points that lapse have their entry on the day they do, so a day to come may be asked as well.
 
         :return: ``{partner id: points}``, with every partner of ``self``
         :rtype: dict[int, int]
@@ -561,11 +589,99 @@ class ResPartner(models.Model):
         domain = [
             ("partner_id", "in", self.ids),
             ("company_id", "=", (company or self.env.company).id),
+            ("date", "<=", date or fields.Date.context_today(self)),
         ]
-        if date:
-            domain.append(("date", "<=", date))
         groups = self.env["dms.credit.entry"].sudo()._read_group(domain, ["partner_id"], ["points:sum"])
         return dict.fromkeys(self.ids, 0) | {partner.id: points for partner, points in groups}
+
+    def _get_credit_points_history(self, days, company=None):
+        """Points of each partner at the end of several days, in one query.
+
+        :param list days: rising dates
+        :return: ``{partner id: [points, aligned with days]}``, with every partner of ``self``
+        :rtype: dict[int, list[int]]
+        """
+        groups = (
+            self.env["dms.credit.entry"]
+            .sudo()
+            ._read_group(
+                [
+                    ("partner_id", "in", self.ids),
+                    ("company_id", "=", (company or self.env.company).id),
+                    ("date", "<=", days[-1]),
+                ],
+                ["partner_id", "date:day"],
+                ["points:sum"],
+            )
+        )
+        history = {id_: [0] * len(days) for id_ in self.ids}
+        for partner, day, points in groups:
+            # All days from the entry's own on have it.
+            for number in range(bisect_left(days, day), len(days)):
+                history[partner.id][number] += points
+        return history
+
+    def _lock_credit_points(self):
+        """Let one session at a time add to the points of these members.
+
+        The rows are written, unchanged: a session that has waited here does not see what the other one added, so
+        PostgreSQL has to send it back to begin again.
+        """
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE res_partner SET write_date = write_date
+                 WHERE id IN (SELECT id FROM res_partner WHERE id IN %s ORDER BY id FOR NO KEY UPDATE)
+                """,
+                tuple(self.ids),
+            )
+        )
+
+    def _get_dms_sales(self, date_from, date_to, company):
+        """Net invoiced sales to each partner in the period (credit notes off), in the company's currency.
+
+        :rtype: dict[int, float]
+        """
+        groups = (
+            self.env["account.move"]
+            .sudo()
+            ._read_group(
+                [
+                    ("commercial_partner_id", "in", self.ids),
+                    ("company_id", "=", company.id),
+                    ("move_type", "in", ("out_invoice", "out_refund")),
+                    ("state", "=", "posted"),
+                    ("invoice_date", ">=", date_from),
+                    ("invoice_date", "<=", date_to),
+                ],
+                ["commercial_partner_id"],
+                ["amount_untaxed_signed:sum"],
+            )
+        )
+        return dict.fromkeys(self.ids, 0.0) | {partner.id: amount for partner, amount in groups}
+
+    def _get_dms_attainment(self, date_from, date_to, company):
+        """Sales in the period as a percentage of the targets that the agreement in force on its last day sets for it.
+
+        A target of a whole agreement counts for the period by days.
+
+        :return: ``{partner id: percentage, or None where there is no target}``
+        :rtype: dict[int, float | None]
+        """
+        sales = self._get_dms_sales(date_from, date_to, company)
+        attained = dict.fromkeys(self.ids)
+        agreements = self.env["dms.agreement"].sudo()._get_active(self, date_to, company)
+        for partner, agreement in agreements.items():
+            end = agreement.date_end or (
+                agreement.date_start and fields.Date.add(agreement.date_start, years=1, days=-1)
+            )
+            amount = sum(agreement.line_ids.mapped("target_amount"))
+            if not amount:
+                continue
+            amount = agreement.currency_id._convert(amount, company.currency_id, company, date_to)
+            share = ((date_to - date_from).days + 1) / ((end - agreement.date_start).days + 1)
+            attained[partner.id] = 100.0 * sales[partner.id] / (amount * share)
+        return attained
 
     def _get_dms_credit_limits(self, date, company):
         """Credit limit from the agreement that is active on ``date``, in the company's currency; 0.0 means none."""

@@ -1,5 +1,7 @@
 from odoo import api, fields, models
 
+from ..tools import grading
+
 
 class ResPartnerGrade(models.Model):
     """What a grade asks for, and what it gives: a price list (by ``partnership``), supply priority, rebate factor.
@@ -53,3 +55,9 @@ class ResPartnerGrade(models.Model):
     def _compute_dms_currency_id(self):
         for grade in self:
             grade.dms_currency_id = (grade.company_id or self.env.company).currency_id
+
+    def _get_thresholds(self):
+        self.ensure_one()
+        return grading.Thresholds(
+            self.dms_min_points, self.dms_min_sales, self.dms_min_attainment, self.dms_max_overdue
+        )

@@ -252,6 +252,18 @@ class SaleOrder(models.Model):
             return True
         return super(SaleOrder, self - stopped).action_confirm()
 
+    def _recompute_prices(self):
+        for order in self:
+            if order.state == "sale" and order._is_dms_order():
+                raise UserError(
+                    self.env._(
+                        "The prices of order %s were agreed upon when it was confirmed, and hold to the invoice. Put what"
+                        " has a new price on a new quotation.",
+                        order.name,
+                    )
+                )
+        return super()._recompute_prices()
+
     def action_dms_check(self):
         """Say what the rules think of a quotation, without confirming it."""
         self.check_access("write")

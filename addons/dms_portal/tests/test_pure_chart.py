@@ -54,3 +54,11 @@ class TestChart(unittest.TestCase):
                 chart.TOP - 0.1 <= float(point.split(",")[1]) <= chart.HEIGHT - chart.BOTTOM + 0.1
             )
         self.assertLessEqual(len(drawn["labels"]), 8)
+
+    @given(st.lists(st.integers(-500, 500), max_size=40))
+    def test_a_line_below_zero_stays_inside_the_drawing(self, values):
+        drawn = chart.line_chart([str(number) for number in range(len(values))], values)
+        heights = [float(point.split(",")[1]) for point in drawn["points"].split()]
+        self.assertTrue(all(chart.TOP <= y <= chart.HEIGHT - chart.BOTTOM for y in heights))
+        for value, y in zip(values, heights, strict=True):
+            self.assertGreaterEqual((drawn["zero"] - y) * value, 0)

@@ -1,4 +1,5 @@
-"""Geometry of a small chart of weeks: two bars a week and a line, drawn by a template as SVG.
+"""Geometry of small charts, drawn by templates as SVG: weeks with two bars each and a line; a line that may go below
+zero.
 
 Free of Odoo, so that it can be tested by itself. All lengths are in the SVG's own units.
 """
@@ -73,5 +74,45 @@ def weeks_chart(labels, came, left, stock=None):
             {"x": round(LEFT + step * (number + 0.5), 1), "text": text}
             for number, text in enumerate(labels)
             if (count - 1 - number) % every == 0
+        ],
+    }
+
+
+def line_chart(labels, values):
+    """Place one line, which may go below zero.
+
+    :param list[str] labels: names of the points in time
+    :param list[float] values: one number for each of them
+    :return: as :func:`weeks_chart` without bars, and ``"zero"``: height of the zero line
+    :rtype: dict
+    """
+    if len(labels) != len(values):
+        raise ValueError("a line has one number for each label")
+    top = nice_ceiling(max([*values, 0.0]))
+    bottom = -nice_ceiling(-min(values)) if values and min(values) < 0 else 0.0
+    inner_width, inner_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    step = inner_width / len(labels) if labels else inner_width
+
+    def x(number):
+        return round(LEFT + step * (number + 0.5), 1)
+
+    def y(value):
+        return round(TOP + inner_height * (top - value) / (top - bottom), 1)
+
+    every = max(1, -(-len(labels) // 7))
+    return {
+        "width": WIDTH,
+        "height": HEIGHT,
+        "left": LEFT,
+        "zero": y(0.0),
+        "points": " ".join(f"{x(number)},{y(value)}" for number, value in enumerate(values)),
+        "ticks": [
+            {"y": y(value), "text": short_number(value)}
+            for value in (bottom + (top - bottom) * part / 4 for part in range(5))
+        ],
+        "labels": [
+            {"x": x(number), "text": text}
+            for number, text in enumerate(labels)
+            if (len(labels) - 1 - number) % every == 0
         ],
     }

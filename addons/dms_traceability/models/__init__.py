@@ -1,6 +1,7 @@
 from . import (
     dms_code,
     dms_code_order,
+    dms_credit_entry,
     dms_demo,
     dms_diversion_alert,
     dms_diversion_case,
