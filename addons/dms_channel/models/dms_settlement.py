@@ -394,13 +394,17 @@ class DmsSettlement(models.Model):
             factor = line.program_id._get_factor(points)
             grade = line.partner_id.grade_id
             if grade and grade.dms_rebate_factor != 1:
-                factor *= rebate.decimal(grade.dms_rebate_factor)
+                # To the four decimals that the line keeps, so that the factor shown gives the amount.
+                factor = rebate.round_to(
+                    factor * rebate.decimal(grade.dms_rebate_factor), rebate.decimal(0.0001)
+                )
                 computation |= {"grade": grade.name, "grade_factor": grade.dms_rebate_factor}
             previous = previous_of.get((line.company_id, line.partner_id, line.program_id))
             if amount < 0 and previous:
                 # What was paid at 80 % is taken back at 80 %, whatever the points are by now.
                 factor = rebate.decimal(previous.factor)
                 computation |= {"why": "previous", "previous": previous.settlement_id.name}
+                computation.pop("grade", None)
             currency = line.currency_id
             due = rebate.round_to(
                 rebate.decimal(currency.round(amount)) * factor, rebate.decimal(currency.rounding)

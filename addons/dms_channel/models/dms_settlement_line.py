@@ -87,6 +87,15 @@ class DmsSettlementLine(models.Model):
                     settlement=steps["previous"],
                 )
             )
+        if "grade" in steps:
+            sentences.append(
+                self.env._(
+                    "Grade %(grade)s is paid %(grade_share)s, which makes %(share)s in all.",
+                    grade=steps["grade"],
+                    grade_share=f"{steps['grade_factor'] * 100:g} %",
+                    share=share,
+                )
+            )
         sentences.append(self.env._("Due: %s.", money["amount"]))
         return sentences
 

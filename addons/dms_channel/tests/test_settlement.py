@@ -65,6 +65,15 @@ class TestSettlement(RebateCommon):
         self.assertEqual(receivable.balance, -1100)
         self._assert_ties(self.north)
 
+    def test_a_grade_scales_the_rebate_beside_the_points(self):
+        self._program(tiers=((0, 10),), factor_ids=FACTORS)
+        self.north.grade_id = self.env["res.partner.grade"].create({"name": "Bronze", "dms_rebate_factor": 0.9})
+        self._give_points(self.north, 72)
+        self._invoice(self.north, 1000)
+        settlement = self._settle(self.north)
+        self.assertRecordValues(settlement.line_ids, [{"computed_amount": 100, "factor": 0.72, "amount": 72}])
+        self.assertIn("Grade Bronze is paid 90 %, which makes 72 % in all", settlement.line_ids.explanation)
+
     def test_credit_note_date(self):
         self._program()
         self._invoice(self.north, 3800)
