@@ -115,4 +115,6 @@ def grade_review(world):
     waiting = review.line_ids.filtered(lambda line: line.state == "open").with_user(manager)
     if len(waiting) > 2:
         waiting[0]._decide("confirmed", "Agreed at the quarterly meeting.")
-        waiting[1]._decide("declined", "A new warehouse was opened in this half-year; we look again at the next review.")
+        waiting[1]._decide(
+            "declined", "A new warehouse was opened in this half-year; we look again at the next review."
+        )

@@ -4,7 +4,7 @@ from collections import defaultdict
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Domain
-from odoo.tools import SQL, split_every
+from odoo.tools import split_every
 
 from ..tools import credit, guard
 
@@ -66,7 +66,11 @@ class DmsCreditEntry(models.Model):
         "res.users", string="Entered By", readonly=True, default=lambda self: self.env.user
     )
     reversed_entry_id = fields.Many2one(
-        "dms.credit.entry", string="Reverses", readonly=True, index="btree_not_null", ondelete="restrict",
+        "dms.credit.entry",
+        string="Reverses",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="restrict",
         copy=False,
     )
     reversal_ids = fields.One2many("dms.credit.entry", "reversed_entry_id", string="Reversed By")
@@ -108,7 +112,9 @@ class DmsCreditEntry(models.Model):
         if any(OWN_FIELDS & {name for name, value in vals.items() if value} for vals in vals_list):
             if not guard.is_marked(self):
                 raise UserError(
-                    self.env._("Reversals, caps and lapses are entered by the ledger itself. Use Reverse on the entry.")
+                    self.env._(
+                        "Reversals, caps and lapses are entered by the ledger itself. Use Reverse on the entry."
+                    )
                 )
         entries = super().create(vals_list)
         entries.filtered(lambda entry: entry.kind in ("event", "reversal"))._settle()
@@ -165,9 +171,7 @@ class DmsCreditEntry(models.Model):
         :return: the entries that are new; events of days that no rule counts leave none
         """
         events = {event["key"]: event for event in events}
-        known = set(
-            self.search([("company_id", "=", company.id), ("key", "in", list(events))]).mapped("key")
-        )
+        known = set(self.search([("company_id", "=", company.id), ("key", "in", list(events))]).mapped("key"))
         rules = self.env["dms.credit.rule"]._get_rules(code, company)
         today = fields.Date.context_today(self)
         vals_list = []
@@ -206,7 +210,9 @@ class DmsCreditEntry(models.Model):
             )
         if self.kind != "event":
             raise UserError(
-                self.env._("This entry follows from a cap or a lapse. Reverse the event that it belongs to instead.")
+                self.env._(
+                    "This entry follows from a cap or a lapse. Reverse the event that it belongs to instead."
+                )
             )
         if self.reversal_ids:
             return self.reversal_ids
@@ -256,9 +262,7 @@ class DmsCreditEntry(models.Model):
     def _prepare_adjustments(self):
         """Values of the entries that are missing beside ``self``, all entries of one account."""
         rule, partner, company = self.rule_id, self.partner_id, self.company_id
-        reversed_on = {
-            entry.reversed_entry_id.id: entry.date for entry in self if entry.kind == "reversal"
-        }
+        reversed_on = {entry.reversed_entry_id.id: entry.date for entry in self if entry.kind == "reversal"}
         events = [
             credit.Event(entry.date, entry.key, entry.points, reversed_on.get(entry.id))
             for entry in self
@@ -271,7 +275,9 @@ class DmsCreditEntry(models.Model):
         wanted = credit.adjustments(events, rule._get_terms())
         notes = {
             "cap": self.env._("%s: cap of the period", rule.name),
-            "expiry": self.env._("%(rule)s: lapsed after %(months)s months", rule=rule.name, months=rule.expiry_months),
+            "expiry": self.env._(
+                "%(rule)s: lapsed after %(months)s months", rule=rule.name, months=rule.expiry_months
+            ),
         }
         return [
             {
@@ -304,10 +310,15 @@ class DmsCreditEntry(models.Model):
             Domain("move_type", "=", "out_invoice")
             & Domain("state", "=", "posted")
             & Domain("commercial_partner_id.channel_role", "!=", False)
-            & Domain("invoice_date_due", ">=", fields.Date.subtract(today, days=days + max(levels, default=0)))
+            & Domain(
+                "invoice_date_due", ">=", fields.Date.subtract(today, days=days + max(levels, default=0))
+            )
             & (
                 Domain("payment_state", "in", ("paid", "in_payment"))
-                | (Domain("payment_state", "in", ("not_paid", "partial")) & Domain("invoice_date_due", "<", today))
+                | (
+                    Domain("payment_state", "in", ("not_paid", "partial"))
+                    & Domain("invoice_date_due", "<", today)
+                )
             ),
             order="id",
         )
@@ -411,7 +422,7 @@ class DmsCreditEntry(models.Model):
 
         :return: partners; None where nobody looks for diversion, so that nobody is found clean
         """
-        return None
+        return
 
     @api.model
     def _post_clean_periods(self, start, company, today):
@@ -444,7 +455,8 @@ class DmsCreditEntry(models.Model):
             if all(
                 feed.state == "released"
                 and not feed.first_error_count
-                and fields.Datetime.context_timestamp(feed, feed.received_on or feed.create_date).date() <= deadline
+                and fields.Datetime.context_timestamp(feed, feed.received_on or feed.create_date).date()
+                <= deadline
                 for feed in sent
             ):
                 good |= partner

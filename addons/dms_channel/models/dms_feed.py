@@ -170,7 +170,10 @@ class DmsFeed(models.Model):
     warning_count = fields.Integer(string="To Confirm", readonly=True)
     received_on = fields.Datetime(readonly=True, copy=False, default=fields.Datetime.now)
     first_error_count = fields.Integer(
-        string="To Mend at First", readonly=True, copy=False, help="Lines that were wrong when the file came in."
+        string="To Mend at First",
+        readonly=True,
+        copy=False,
+        help="Lines that were wrong when the file came in.",
     )
     duplicate_count = fields.Integer(string="Duplicates", readonly=True)
     missing_days = fields.Json(

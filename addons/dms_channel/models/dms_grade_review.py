@@ -22,7 +22,10 @@ class DmsGradeReview(models.Model):
         "res.company", required=True, index=True, default=lambda self: self.env.company, ondelete="restrict"
     )
     user_id = fields.Many2one(
-        "res.users", string="Responsible", default=lambda self: self.env.user, domain="[('share', '=', False)]"
+        "res.users",
+        string="Responsible",
+        default=lambda self: self.env.user,
+        domain="[('share', '=', False)]",
     )
     date = fields.Date(
         string="Review Date", required=True, default=fields.Date.context_today, tracking=True,
@@ -45,7 +48,12 @@ class DmsGradeReview(models.Model):
         help="A confirmed change takes effect on this day, unless its line says another.",
     )
     state = fields.Selection(
-        [("draft", "Draft"), ("proposed", "Waiting for Decisions"), ("done", "Done"), ("cancel", "Cancelled")],
+        [
+            ("draft", "Draft"),
+            ("proposed", "Waiting for Decisions"),
+            ("done", "Done"),
+            ("cancel", "Cancelled"),
+        ],
         required=True,
         readonly=True,
         default="draft",

@@ -91,7 +91,9 @@ class DmsGradeReviewLine(models.Model):
     def _check_own(self, names):
         if OWN_FIELDS & names and not guard.is_marked(self):
             raise UserError(
-                self.env._("Proposals follow from the review and its decisions. Confirm or decline them instead.")
+                self.env._(
+                    "Proposals follow from the review and its decisions. Confirm or decline them instead."
+                )
             )
 
     def action_confirm(self):
@@ -122,7 +124,9 @@ class DmsGradeReviewLine(models.Model):
         for line in self:
             if line.state != "open" or line.review_id.state != "proposed":
                 raise UserError(
-                    self.env._("There is nothing to decide for %s in this review.", line.partner_id.display_name)
+                    self.env._(
+                        "There is nothing to decide for %s in this review.", line.partner_id.display_name
+                    )
                 )
         vals = {
             "state": decision,

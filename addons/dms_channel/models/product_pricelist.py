@@ -21,7 +21,9 @@ class ProductPricelist(models.Model):
         help="Only these members of the channel. Empty: all that the rest of the scope holds.",
     )
     dms_territory_ids = fields.Many2many(
-        "dms.territory", string="Territories", help="Members in these territories and in what lies inside them."
+        "dms.territory",
+        string="Territories",
+        help="Members in these territories and in what lies inside them.",
     )
     dms_grade_ids = fields.Many2many("res.partner.grade", string="Grades", help="Members of these grades.")
     dms_date_from = fields.Date(string="Valid From", help="Orders of this day and later. Empty: at any time.")

@@ -45,12 +45,17 @@ class TestChannelPrice(DmsChannelCommon):
         self._pricelist("North", 6.0, dms_territory_ids=self.territory_north.ids)
         self.assertEqual((self._price(north), self._price(south)), (6.0, 7.0))
         self._pricelist(
-            "Gold in the north", 5.0, dms_territory_ids=self.territory_north.ids, dms_grade_ids=self.grade_gold.ids
+            "Gold in the north",
+            5.0,
+            dms_territory_ids=self.territory_north.ids,
+            dms_grade_ids=self.grade_gold.ids,
         )
         self.assertEqual((self._price(north), self._price(south)), (5.0, 7.0))
         self._pricelist("By name", 4.0, dms_partner_ids=south.ids)
         self.assertEqual((self._price(north), self._price(south)), (5.0, 4.0))
-        self.assertEqual(self._price(self.clerk_south.partner_id), 4.0, "a clerk buys as the distributor does")
+        self.assertEqual(
+            self._price(self.clerk_south.partner_id), 4.0, "a clerk buys as the distributor does"
+        )
         self.assertEqual(self._price(self.partner_a), 10.0, "who is no member has no channel price")
         grade.dms_partner_ids = north
         self.assertEqual(self._price(north), 8.0)
@@ -79,7 +84,12 @@ class TestChannelPrice(DmsChannelCommon):
         self._pricelist("North", 6.0, dms_territory_ids=self.territory_north.ids)
         partners = self.env["res.partner"].create(
             [
-                {"name": f"D{n}", "is_company": True, "channel_role": "distributor", "territory_id": self.territory_north.id}
+                {
+                    "name": f"D{n}",
+                    "is_company": True,
+                    "channel_role": "distributor",
+                    "territory_id": self.territory_north.id,
+                }
                 for n in range(60)
             ]
         )
@@ -122,7 +132,9 @@ class TestChannelPrice(DmsChannelCommon):
         order = self._create_order(self.distributor_north)
         order.action_confirm()
         self._pricelist("New", 1.0, dms_partner_ids=self.distributor_north.ids)
-        order.write({"order_line": [Command.create({"product_id": self.product_chips.id, "product_uom_qty": 1})]})
+        order.write(
+            {"order_line": [Command.create({"product_id": self.product_chips.id, "product_uom_qty": 1})]}
+        )
         self.assertEqual(order.order_line.mapped("price_unit"), [9.0, 4.5])
 
     def test_a_quotation_follows_the_list_until_it_is_confirmed(self):

@@ -22,7 +22,9 @@ class TestCredit(DmsChannelCommon):
 
     def _run_cron(self, name):
         with self.enter_registry_test_mode():
-            self.env.ref(f"dms_channel.{name}").with_user(self.env.ref("base.user_root")).method_direct_trigger()
+            self.env.ref(f"dms_channel.{name}").with_user(
+                self.env.ref("base.user_root")
+            ).method_direct_trigger()
         self.env.invalidate_all()
 
     def test_event_counts_once(self):
@@ -156,7 +158,9 @@ class TestCredit(DmsChannelCommon):
             with self.assertRefused("can't end before"):
                 rule.date_to = "2025-03-09"
             rule.action_new_version()
-        successor = self.env["dms.credit.rule"].search([("code", "=", "payment_on_time"), ("id", "!=", rule.id)])
+        successor = self.env["dms.credit.rule"].search(
+            [("code", "=", "payment_on_time"), ("id", "!=", rule.id)]
+        )
         successor.write({"points": 50, "cap": 0})
         self._post("late report", code="payment_on_time", date="2025-03-09")
         self._post("b", code="payment_on_time", date="2025-03-11")
@@ -226,7 +230,9 @@ class TestCredit(DmsChannelCommon):
         """Events with a cap and an expiry, some reversed, in any order, twice: each day's score is that of a model
         that knows them all from the beginning."""
         day = st.dates(date(2024, 1, 1), date(2025, 6, 30))
-        facts = data.draw(st.lists(st.tuples(day, st.integers(-6, 6), st.none() | st.integers(0, 200)), max_size=7))
+        facts = data.draw(
+            st.lists(st.tuples(day, st.integers(-6, 6), st.none() | st.integers(0, 200)), max_size=7)
+        )
         cap, months = data.draw(st.sampled_from([0, 5, 9])), data.draw(st.sampled_from([0, 2, 12]))
         events = [
             credit.Event(when, f"e{n}", points, None if later is None else when + timedelta(days=later))
@@ -242,7 +248,9 @@ class TestCredit(DmsChannelCommon):
                 if event.reversed_on:
                     self._post(event.key, code="feed_quality")._reverse("Wrong", date=event.reversed_on)
             terms = credit.Terms(cap, "quarter", months)
-            days = sorted({event.day for event in events} | {date(2024, 6, 1), date(2025, 3, 31), date(2027, 1, 1)})
+            days = sorted(
+                {event.day for event in events} | {date(2024, 6, 1), date(2025, 3, 31), date(2027, 1, 1)}
+            )
             history = self.distributor_north._get_credit_points_history(days)[self.distributor_north.id]
             self.assertEqual(history, [score(events, terms, day) for day in days])
             self.assertEqual(history, [self._score(day) for day in days])
@@ -254,7 +262,9 @@ class TestCredit(DmsChannelCommon):
         with freeze_time("2025-03-05"):
             good, bad = (
                 self.env["dms.feed"]._receive(
-                    f"outlet;product;date;quantity\n{outlet};TEA;2025-02-20;3\n".encode(), "sales.csv", partner
+                    f"outlet;product;date;quantity\n{outlet};TEA;2025-02-20;3\n".encode(),
+                    "sales.csv",
+                    partner,
                 )
                 for partner, outlet in zip(partners, ("O-1", "NOBODY"), strict=True)
             )

@@ -106,7 +106,13 @@ class TestGradeReview(DmsChannelCommon):
         self.assertEqual(self.distributor_north.property_product_pricelist, self.pricelist_gold)
         self.assertRecordValues(
             line,
-            [{"state": "applied", "decided_by": self.user_manager.id, "decision_reason": "A strong half-year"}],
+            [
+                {
+                    "state": "applied",
+                    "decided_by": self.user_manager.id,
+                    "decision_reason": "A strong half-year",
+                }
+            ],
         )
 
     def test_a_lower_grade_without_a_price_list_takes_the_better_one_away(self):

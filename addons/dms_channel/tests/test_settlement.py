@@ -67,7 +67,9 @@ class TestSettlement(RebateCommon):
 
     def test_a_grade_scales_the_rebate_beside_the_points(self):
         self._program(tiers=((0, 10),), factor_ids=FACTORS)
-        self.north.grade_id = self.env["res.partner.grade"].create({"name": "Bronze", "dms_rebate_factor": 0.9})
+        self.north.grade_id = self.env["res.partner.grade"].create(
+            {"name": "Bronze", "dms_rebate_factor": 0.9}
+        )
         self._give_points(self.north, 72)
         self._invoice(self.north, 1000)
         settlement = self._settle(self.north)

@@ -28,7 +28,11 @@ def missed(measures, thresholds):
         names.append("points")
     if measures.sales < thresholds.sales:
         names.append("sales")
-    if thresholds.attainment and measures.attainment is not None and measures.attainment < thresholds.attainment:
+    if (
+        thresholds.attainment
+        and measures.attainment is not None
+        and measures.attainment < thresholds.attainment
+    ):
         names.append("attainment")
     if 0 <= thresholds.max_overdue < measures.overdue:
         names.append("overdue")

@@ -49,6 +49,9 @@ class PointsPortal(DistributorPortal):
         """The last days of the past twelve months, and today."""
         first = today.replace(day=1)
         return [
-            *(fields.Date.subtract(fields.Date.subtract(first, months=back), days=1) for back in range(11, -1, -1)),
+            *(
+                fields.Date.subtract(fields.Date.subtract(first, months=back), days=1)
+                for back in range(11, -1, -1)
+            ),
             today,
         ]
