@@ -1,3 +1,5 @@
+from datetime import date
+
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
@@ -92,6 +94,21 @@ class TestDiversion(DmsTraceCommon):
         case.action_grant_appeal()
         self.assertEqual(self.distributor_north._get_credit_points()[self.distributor_north.id], points)
         self.assertRecordValues(case, [{"state": "closed", "points": 0, "appeal_outcome": "granted"}])
+
+    def test_a_quarter_without_a_case_counts_once(self):
+        """An open case keeps the quarter from counting; one that was not proved gives it back."""
+        north, south = self.distributor_north, self.distributor_south
+        Case, Entry = self.env["dms.diversion.case"], self.env["dms.credit.entry"]
+        case = Case.create({"partner_id": north.id, "date": "2025-05-10"})
+
+        def clean():
+            Entry._post_clean_periods(date(2025, 4, 1), self.company, date(2025, 7, 1))
+            return Entry.search([("code", "=", "clean_period"), ("partner_id", "in", (north | south).ids)])
+
+        self.assertRecordValues(clean(), [{"partner_id": south.id, "date": date(2025, 6, 30), "points": 5}])
+        case._rule("dismissed", "Not proved.")
+        self.assertEqual(clean().partner_id, north | south)
+        self.assertEqual(len(clean()), 2)
 
     def test_dismissed_case_costs_nothing(self):
         alert = self._scan(self.serials[0], "2000").alert_id
