@@ -99,7 +99,7 @@ class ProductPricelist(models.Model):
         if not lists_sudo:
             return found
         for partner in partners:
-            member_sudo = partner.sudo().commercial_partner_id
+            member_sudo = partner._origin.sudo().commercial_partner_id
             if not member_sudo.channel_role:
                 continue
             ranked = [(pricelist._get_dms_rank(member_sudo), pricelist) for pricelist in lists_sudo]
