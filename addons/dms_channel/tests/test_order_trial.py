@@ -72,7 +72,7 @@ class TestOrderTrial(DmsChannelCommon):
                 }
             ],
         )
-        self.assertIn("larger than", line.message)
+        self.assertIn("but at most", line.message)
         self.assertEqual(trial.changed_count, 1)
         self.assertFalse(self.rule.active)
         trial.action_activate()
