@@ -50,7 +50,7 @@ class DmsAllocation(models.Model):
         required=True,
         default="fair",
         tracking=True,
-        help="Grade: in the order of the list of grades. Credit points: most points first. Oldest order: first come,"
+        help="Grade: by the supply priority of the grades, then in the order of their list. Credit points: most points first. Oldest order: first come,"
         " first served. Fair share: everybody the same part of what he ordered. In the first two, older orders come"
         " first among equals. All give whole packs.",
     )
@@ -324,7 +324,7 @@ class DmsAllocation(models.Model):
         age = (row["date_order"], row["order_line_id"])
         if policy == "grade":
             grade = self.env["res.partner.grade"].browse(row["grade_id"])
-            return (not grade, grade.sequence, *age)
+            return (not grade, -grade.dms_supply_priority, grade.sequence, *age)
         if policy == "points":
             return (-row["points"], *age)
         return age

@@ -113,6 +113,11 @@ class TestAllocation(DmsChannelCommon):
         allocation.action_reserve()
         self.assertEqual(other.picking_ids.move_ids.quantity, 24)
 
+    def test_supply_priority_of_the_grade_comes_first(self):
+        self.grade_silver.dms_supply_priority = 5
+        north, south = self.orders
+        self.assertEqual(self._proposed(self._propose(), "grade"), {north: 120, south: 0})
+
     def test_points_come_first(self):
         self.env["dms.credit.entry"]._post_event("manual", self.distributor_south, "bonus", points=90)
         allocation = self._propose(policy="points")
