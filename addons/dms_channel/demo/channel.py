@@ -1,6 +1,6 @@
 """The demo data of this addon, part by part."""
 
-from . import feeds, masters, money, trade
+from . import feeds, masters, money, policy, trade
 from .world import World
 
 
@@ -28,4 +28,7 @@ def load(env):
         masters.guards,
         money.more_programs,
         trade.pending,
+        policy.channel_prices,
+        policy.guidance_prices,
+        policy.grade_review,
     )

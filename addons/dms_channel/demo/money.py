@@ -19,39 +19,18 @@ def quarter(day):
 
 def points(world):
     """What the distributors earned and lost: payments, quiet quarters, good reports."""
-    invoices = world.invoices.sorted("invoice_date")
-    paid_on = invoices._get_dms_paid_on()
-    # Under the keys of the daily job, which counts the payments of two months.
-    post(
-        world,
-        "payment_on_time",
-        [
-            {
-                "partner": move.partner_id,
-                "key": f"payment_on_time:{move.id}",
-                "source": move,
-                "date": paid_on[move],
-                "note": f"Invoice {move.name} paid on time",
-            }
-            for move in invoices
-            if move in paid_on and paid_on[move] <= move.invoice_date_due
-        ],
-    )
-    post(
-        world,
-        "overdue",
-        [
-            {
-                "partner": move.partner_id,
-                "key": f"overdue:{move.id}",
-                "source": move,
-                "date": move.invoice_date_due + timedelta(days=1),
-                "note": f"Invoice {move.name} overdue",
-            }
-            for move in invoices
-            if paid_on.get(move, world.today) > move.invoice_date_due
-        ],
-    )
+    rules = {
+        "payment_on_time": {"cap": 12, "cap_period": "quarter", "expiry_months": 18},
+        "overdue": {"expiry_months": 24},
+        "feed_quality": {"expiry_months": 12},
+    }
+    for code, terms in rules.items():
+        world.env.ref(f"dms_channel.dms_credit_rule_{code}").write(terms)
+    Rule = world.env["dms.credit.rule"]
+    Rule.create({"name": "Invoice a month overdue", "code": "overdue", "points": -10, "min_days": 30})
+    # Under the keys of the daily job, which counts the payments of the last months.
+    Entry = world.env["dms.credit.entry"].with_user(world.ref("user_manager")).sudo()
+    Entry._post_payment_events(world.invoices.sorted("invoice_date"), world.company, world.today)
     this = quarter(world.today)
     quiet, reported = [], []
     for key in catalogue.TERMS:
