@@ -1,6 +1,6 @@
 """The demo data of this addon, part by part."""
 
-from . import feeds, masters, money, policy, trade
+from . import approval, feeds, masters, money, policy, trade
 from .world import World
 
 
@@ -31,4 +31,5 @@ def load(env):
         policy.channel_prices,
         policy.guidance_prices,
         policy.grade_review,
+        approval.approvals,
     )
