@@ -157,9 +157,7 @@ class DmsAgreement(models.Model):
     )
     signed_by = fields.Char(readonly=True, copy=False, tracking=True)
     signed_on = fields.Datetime(readonly=True, copy=False)
-    signed_from = fields.Char(
-        string="Signed From", readonly=True, copy=False, help="Network address (IP) of the signatory."
-    )
+    signed_from = fields.Char(readonly=True, copy=False, help="Network address (IP) of the signatory.")
     signed_until = fields.Date(
         readonly=True, copy=False, help="Last day as it was signed, before a new version cut it short."
     )

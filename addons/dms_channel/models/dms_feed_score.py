@@ -83,7 +83,7 @@ class DmsFeedScore(models.Model):
     def _cron_refresh(self):
         today = fields.Date.context_today(self)
         last_month = fields.Date.subtract(today.replace(day=1), months=1)
-        for company in self.env["res.company"].search([]):
+        for (company,) in self.env["dms.feed"]._read_group([], ["company_id"]):
             self._refresh(last_month, today, company)
 
     @api.model

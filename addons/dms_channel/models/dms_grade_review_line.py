@@ -39,7 +39,7 @@ class DmsGradeReviewLine(models.Model):
     )
     territory_id = fields.Many2one(related="partner_id.territory_id")
     grade_id = fields.Many2one("res.partner.grade", string="Present Grade", ondelete="restrict")
-    proposed_grade_id = fields.Many2one("res.partner.grade", string="Proposed Grade", ondelete="restrict")
+    proposed_grade_id = fields.Many2one("res.partner.grade", ondelete="restrict")
     move = fields.Selection(
         [("raise", "Raise"), ("keep", "Keep"), ("lower", "Lower")], string="Proposal", required=True
     )

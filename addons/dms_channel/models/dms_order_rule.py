@@ -350,7 +350,7 @@ class DmsOrderRule(models.Model):
     @api.constrains(*CHECKED_FIELDS)
     def _check_contradictions(self):
         """Refuse a rule that can't be carried out together with another one on the same orders."""
-        others = self.search([])
+        others = self.search([("active", "=", True)])
         for rule in self.filtered("active"):
             for other in others - rule:
                 if (rule._is_within(other) or other._is_within(rule)) and (

@@ -25,7 +25,7 @@ class DmsRebateFactor(models.Model):
         " computed.",
     )
     threshold = fields.Float(digits=(16, 2))
-    grade_id = fields.Many2one("res.partner.grade", "Grade", ondelete="restrict")
+    grade_id = fields.Many2one("res.partner.grade", ondelete="restrict")
     factor = fields.Float(
         "Pays", digits=(6, 4), default=1.0, required=True, help="1 pays the rebate in full, 0.8 pays 80 %."
     )

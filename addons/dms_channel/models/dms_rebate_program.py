@@ -175,7 +175,6 @@ class DmsRebateProgram(models.Model):
     bundle_ids = fields.One2many(
         "dms.rebate.bundle",
         "program_id",
-        "Bundle",
         copy=True,
         help="Thresholds that a distributor has to reach all at once before it earns anything.",
     )

@@ -292,7 +292,7 @@ class TestExclusiveConcurrent(BaseCase):
                 started.set()
                 try:
                     env["dms.agreement"].browse(second).action_activate()
-                    cr.commit()
+                    cr.commit()  # pylint: disable=invalid-commit
                 except Exception as error:
                     failures.append(error)
                     cr.rollback()
@@ -307,7 +307,7 @@ class TestExclusiveConcurrent(BaseCase):
             started.wait(30)
             thread.join(2)
             self.assertTrue(thread.is_alive(), "it waits for the first one")
-            cr.commit()
+            cr.commit()  # pylint: disable=invalid-commit
         thread.join(60)
         self.assertEqual([type(failure) for failure in failures], [SerializationFailure])
         # Odoo tries a request again after such a failure: now it sees the other agreement and says so.
