@@ -1,5 +1,6 @@
 """The test suite, the linters and the benchmarks."""
 
+import argparse
 import json
 import os
 import shutil
@@ -30,8 +31,11 @@ def test(settings, words, alone):
     if not words:
         failed = lint(settings, odoo)
     totals = Counter()
-    status = _pytest(settings, odoo, None, words, "pure", totals)
-    if _selects_models(settings, odoo, words):
+    kinds, words = _kinds(words)
+    status = NO_TESTS
+    if "pure" in kinds:
+        status = _pytest(settings, odoo, None, words, "pure", totals)
+    if "models" in kinds and _selects_models(settings, odoo, words):
         chromium.ensure()
         tested = f"dms_test_{settings.checkout_key}"
         working = f"{tested}_run_{os.getpid()}"
@@ -54,6 +58,14 @@ def test(settings, words, alone):
         say("lint found something: see above (./dms lint shows it alone)")
     say(f"{totals['passed']} passed, {totals['failed']} failed, {totals['skipped']} skipped")
     return 1 if failed else (0 if status == NO_TESTS else status)
+
+
+def _kinds(words):
+    """The kinds of tests that ``--only`` leaves, and the other words."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--only", choices=("pure", "models"))
+    known, words = parser.parse_known_args(words)
+    return [known.only] if known.only else ["pure", "models"], words
 
 
 def _weight(status):

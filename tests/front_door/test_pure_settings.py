@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "config"))
+CONFIG = str(Path(__file__).resolve().parents[2] / "config")
+sys.path.insert(0, CONFIG)
 
 from front_door import database, odoo_source, postgres, server, settings
 from front_door.run_command import mend_for, run, side_by_side
@@ -218,8 +219,9 @@ def test_ctrl_c_ends_steps_that_run_beside_each_other(tmp_path):
         "except KeyboardInterrupt: sys.exit(130)\n"
     )
     pids = tmp_path / "pids"
-    with subprocess.Popen([sys.executable, "-c", script, sys.path[0], str(pids)]) as process:
+    with subprocess.Popen([sys.executable, "-c", script, CONFIG, str(pids)]) as process:
         while not pids.exists() or pids.read_text().count("\n") < 2:
+            assert process.poll() is None, "it ended before its work began"
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130

@@ -1,6 +1,17 @@
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+SUMS = (
+    "sell_in",
+    "sell_out",
+    "returned",
+    "transfer",
+    "counted",
+    "change",
+    "sell_in_amount",
+    "sell_out_amount",
+)
+
 
 class DmsChannelWeek(models.Model):
     """The moves of a distributor, outlet and product, summed by week: what analyses read instead of the moves.
@@ -89,16 +100,6 @@ class DmsChannelWeek(models.Model):
     @api.model
     def _get_upsert_sql(self, moves):
         """Answer the statement that adds the query ``moves`` to their weeks, in one order for all transactions."""
-        names = (
-            "sell_in",
-            "sell_out",
-            "returned",
-            "transfer",
-            "counted",
-            "change",
-            "sell_in_amount",
-            "sell_out_amount",
-        )
         return SQL(
             """
             INSERT INTO dms_channel_week AS week
@@ -108,13 +109,39 @@ class DmsChannelWeek(models.Model):
             ON CONFLICT (company_id, partner_id, product_id, week, COALESCE(outlet_id, 0)) DO UPDATE SET %(added)s
             RETURNING 1
             """,
-            names=SQL(", ").join(map(SQL.identifier, names)),
+            names=SQL(", ").join(map(SQL.identifier, SUMS)),
             sums=self._get_sums_sql(moves),
-            added=SQL(", ").join(
-                SQL("%(name)s = week.%(name)s + EXCLUDED.%(name)s", name=SQL.identifier(name))
-                for name in names
-            ),
+            added=self._get_added_sql(),
         )
+
+    @api.model
+    def _get_added_sql(self):
+        return SQL(", ").join(
+            SQL("%(name)s = week.%(name)s + EXCLUDED.%(name)s", name=SQL.identifier(name)) for name in SUMS
+        )
+
+    @api.model
+    def _merge_outlets(self, sources, target):
+        """Add the weeks of the outlets ``sources`` to those of ``target``."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                WITH taken AS (DELETE FROM dms_channel_week WHERE outlet_id IN %(sources)s RETURNING *)
+                INSERT INTO dms_channel_week AS week (company_id, partner_id, outlet_id, product_id, week, %(names)s)
+                SELECT company_id, partner_id, %(target)s, product_id, week, %(sums)s
+                  FROM taken
+              GROUP BY company_id, partner_id, product_id, week
+                ON CONFLICT (company_id, partner_id, product_id, week, COALESCE(outlet_id, 0)) DO UPDATE SET %(added)s
+                """,
+                sources=tuple(sources.ids),
+                target=target.id,
+                names=SQL(", ").join(map(SQL.identifier, SUMS)),
+                sums=SQL(", ").join(SQL("SUM(%s)", SQL.identifier(name)) for name in SUMS),
+                added=self._get_added_sql(),
+            )
+        )
+        self.invalidate_model()
 
     @api.model
     def _count_differences(self):

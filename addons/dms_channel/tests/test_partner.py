@@ -104,6 +104,9 @@ class TestPartner(DmsChannelCommon):
         self.assertEqual(moves.outlet_id, self.outlet)
         position = self.env["dms.channel.position"].search([("partner_id", "=", self.distributor_north.id)])
         self.assertEqual(position.quantity, -6)
+        weeks = self.env["dms.channel.week"].search([("partner_id", "=", self.distributor_north.id)])
+        self.assertEqual(weeks.mapped("sell_out"), [6])
+        self.assertFalse(self.env["dms.channel.week"]._count_differences())
 
     def test_the_distributor_with_a_history_is_the_one_to_keep(self):
         double = self._create_distributor("North Trading Ltd", "D-NORTH2", "1000")

@@ -57,7 +57,9 @@ class BasePartnerMergeAutomaticWizard(models.TransientModel):
         return used
 
     def _update_foreign_keys(self, src_partners, dst_partner):
-        """The big tables have no foreign key that would tell Odoo of their outlets."""
+        """The big tables have no foreign key that would tell Odoo of their outlets; what is summed up is summed anew."""
+        self.env["dms.channel.week"]._merge_outlets(src_partners, dst_partner)
+        self.env["dms.feed.score"].sudo().search([("partner_id", "in", src_partners.ids)]).unlink()
         super()._update_foreign_keys(src_partners, dst_partner)
         for model in ("dms.channel.move", "dms.feed.line"):
             self.env.cr.execute(
