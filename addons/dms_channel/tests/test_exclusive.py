@@ -285,21 +285,21 @@ class TestExclusiveConcurrent(BaseCase):
         failures = []
 
         def activate_second():
-            with self.registry.cursor() as cr:
-                env = api.Environment(cr, SUPERUSER_ID, {})
+            with self.registry.cursor() as cursor:
+                env = api.Environment(cursor, SUPERUSER_ID, {})
                 # Its snapshot is from before the first one commits.
                 self.assertEqual(env["dms.agreement"].browse(first).state, "signed")
                 started.set()
                 try:
                     env["dms.agreement"].browse(second).action_activate()
-                    cr.commit()  # pylint: disable=invalid-commit
+                    cursor.commit()
                 except Exception as error:
                     failures.append(error)
-                    cr.rollback()
+                    cursor.rollback()
 
         started = threading.Event()
-        with self.registry.cursor() as cr:
-            env = api.Environment(cr, SUPERUSER_ID, {})
+        with self.registry.cursor() as cursor:
+            env = api.Environment(cursor, SUPERUSER_ID, {})
             env["dms.agreement"].browse(first).action_activate()
             env.flush_all()
             thread = threading.Thread(target=activate_second)
@@ -307,12 +307,15 @@ class TestExclusiveConcurrent(BaseCase):
             started.wait(30)
             thread.join(2)
             self.assertTrue(thread.is_alive(), "it waits for the first one")
-            cr.commit()  # pylint: disable=invalid-commit
+            cursor.commit()
         thread.join(60)
         self.assertEqual([type(failure) for failure in failures], [SerializationFailure])
         # Odoo tries a request again after such a failure: now it sees the other agreement and says so.
-        with self.assertRaisesRegex(ValidationError, "would both be exclusive"), self.registry.cursor() as cr:
-            api.Environment(cr, SUPERUSER_ID, {})["dms.agreement"].browse(second).action_activate()
-        with self.registry.cursor() as cr:
-            agreements = api.Environment(cr, SUPERUSER_ID, {})["dms.agreement"].browse(self.agreement_ids)
+        with (
+            self.assertRaisesRegex(ValidationError, "would both be exclusive"),
+            self.registry.cursor() as cursor,
+        ):
+            api.Environment(cursor, SUPERUSER_ID, {})["dms.agreement"].browse(second).action_activate()
+        with self.registry.cursor() as cursor:
+            agreements = api.Environment(cursor, SUPERUSER_ID, {})["dms.agreement"].browse(self.agreement_ids)
             self.assertEqual(agreements.mapped("state"), ["active", "signed"])
