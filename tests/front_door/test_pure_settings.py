@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-CONFIG = str(Path(__file__).resolve().parents[2] / "config")
-sys.path.insert(0, CONFIG)
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "config"))
 
 from front_door import database, odoo_source, postgres, server, settings
 from front_door.run_command import mend_for, run, side_by_side
 from front_door.say import Stop
 
+CONFIG = sys.path[0]
 DEB822 = """\
 Types: deb
 URIs: http://mirror.example/debian
