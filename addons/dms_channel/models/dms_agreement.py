@@ -8,7 +8,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL, format_date
 from odoo.tools.image import ImageProcess
 
-from ..tools import guard
+from ..tools import guard, target
 from .dms_agreement_document import COMPARED_FIELDS
 
 # What the two parties agreed upon: fixed once the distributor has signed.
@@ -650,6 +650,25 @@ class DmsAgreement(models.Model):
         )
         in_force = {agreement.partner_id.id: agreement for agreement in agreements}
         return {partner: in_force.get(partner._origin.id, self.browse()) for partner in partners}
+
+    def _get_attainment(self, date_from, date_to):
+        """Sales from one day to another as a percentage of the targets of these days, cut to those in force.
+
+        Sales of lines without a target do not make up for those with one.
+
+        :return: of each agreement the percentage, or None where no target is due
+        :rtype: dict[dms.agreement, float | None]
+        """
+        periods = {agreement: (max(date_from, agreement.date_start), date_to) for agreement in self}
+        sales = self.line_ids._get_sales(
+            {agreement: (first, last, last) for agreement, (first, last) in periods.items()}
+        )
+        result = {}
+        for agreement, period in periods.items():
+            due = {line: target.due(line._get_months(), *period) for line in agreement.line_ids}
+            aimed = sum(sales[line][0] for line in agreement.line_ids if due[line])
+            result[agreement] = 100.0 * aimed / sum(due.values()) if sum(due.values()) else None
+        return result
 
     def _get_lines_for(self, territory):
         """Lines that hold for ``territory``; all of them where it is not known."""

@@ -240,7 +240,7 @@ class DmsCreditEntry(models.Model):
         limited = self.filtered(lambda entry: entry.rule_id.cap or entry.rule_id.expiry_months)
         if not limited:
             return
-        limited.partner_id._lock_credit_points()
+        limited.partner_id._dms_lock()
         accounts = {entry._get_account() for entry in limited}
         entries_sudo = self.sudo().search(
             [

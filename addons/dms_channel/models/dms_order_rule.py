@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.fields import Domain
-from odoo.tools import SQL, float_compare, float_is_zero, float_round, format_list, formatLang
+from odoo.tools import float_compare, float_is_zero, float_round, format_list, formatLang
 from odoo.tools.safe_eval import safe_eval
 
 from ..tools import order_rule
@@ -618,7 +618,7 @@ class DmsOrderRule(models.Model):
             rules = rules.filtered(lambda rule: not rule.company_id or rule.company_id == company)
             rules = rules.sorted(lambda rule: (rule.sequence, rule.id))
         if not dry:
-            self._lock_partners(orders.partner_id.commercial_partner_id)
+            orders.partner_id.commercial_partner_id._dms_lock()
         facts = rules._read_facts(orders, dry)
         result = {}
         for order in orders:
@@ -648,21 +648,6 @@ class DmsOrderRule(models.Model):
         """What the checks of one order come to: the value of ``dms_state``."""
         outcomes = {vals["outcome"] for vals in checks}
         return "refused" if "refuse" in outcomes else "held" if "hold" in outcomes else "approved"
-
-    @api.model
-    def _lock_partners(self, partners):
-        """Let one transaction at a time decide on orders of these members.
-
-        Rewriting the rows makes the later of two transactions fail with a serialization error, and Odoo tries it again
-        on the new data.
-        """
-        self.env.cr.execute(
-            SQL(
-                "UPDATE res_partner SET write_date = write_date WHERE id IN"
-                " (SELECT id FROM res_partner WHERE id IN %s ORDER BY id FOR NO KEY UPDATE)",
-                tuple(partners.ids),
-            )
-        )
 
     def _read_facts(self, orders, dry):
         """What the rules need to know of the orders, by kind of condition; ``lines`` is for all of them."""

@@ -621,11 +621,11 @@ class ResPartner(models.Model):
                 history[partner.id][number] += points
         return history
 
-    def _lock_credit_points(self):
-        """Let one session at a time add to the points of these members.
+    def _dms_lock(self):
+        """Let one session at a time decide what depends on the debts or the points of these members.
 
         The rows are written, unchanged: a session that has waited here does not see what the other one added, so
-        PostgreSQL has to send it back to begin again.
+        PostgreSQL refuses its write, and Odoo tries it again on the new data.
         """
         self.env.cr.execute(
             SQL(
@@ -663,25 +663,13 @@ class ResPartner(models.Model):
     def _get_dms_attainment(self, date_from, date_to, company):
         """Sales in the period as a percentage of the targets that the agreement in force on its last day sets for it.
 
-        A target of a whole agreement counts for the period by days.
-
         :return: ``{partner id: percentage, or None where there is no target}``
         :rtype: dict[int, float | None]
         """
-        sales = self._get_dms_sales(date_from, date_to, company)
-        attained = dict.fromkeys(self.ids)
-        agreements = self.env["dms.agreement"].sudo()._get_active(self, date_to, company)
-        for partner, agreement in agreements.items():
-            end = agreement.date_end or (
-                agreement.date_start and fields.Date.add(agreement.date_start, years=1, days=-1)
-            )
-            amount = sum(agreement.line_ids.mapped("target_amount"))
-            if not amount:
-                continue
-            amount = agreement.currency_id._convert(amount, company.currency_id, company, date_to)
-            share = ((date_to - date_from).days + 1) / ((end - agreement.date_start).days + 1)
-            attained[partner.id] = 100.0 * sales[partner.id] / (amount * share)
-        return attained
+        agreements_sudo = self.env["dms.agreement"].sudo()
+        in_force = agreements_sudo._get_active(self, date_to, company)
+        attained = agreements_sudo.union(*in_force.values())._get_attainment(date_from, date_to)
+        return {partner.id: attained.get(agreement) for partner, agreement in in_force.items()}
 
     def _get_dms_credit_limits(self, date, company):
         """Credit limit from the agreement that is active on ``date``, in the company's currency; 0.0 means none."""

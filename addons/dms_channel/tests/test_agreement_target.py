@@ -1,3 +1,5 @@
+from datetime import date
+
 from odoo.exceptions import AccessError, ValidationError
 from odoo.fields import Command
 from odoo.tests import freeze_time, tagged
@@ -227,3 +229,20 @@ class TestAgreementTarget(DmsChannelCommon):
         with freeze_time("2025-10-01"):
             self.agreement._cron_update_states()
             self.assertEqual(self._create_order(self.distributor_north).payment_term_id, terms)
+
+    def test_attainment_of_any_days_is_of_the_targets_due_in_them(self):
+        """Grade reviews and credit points ask for it: the yearly target counts by its months, whatever the validity."""
+        self.agreement.action_send()
+        self.agreement._sign("North", SIGNATURE)
+        self.agreement.action_activate()
+        self._bill(self.product_tea, 100, "2025-10-05")
+        self._bill(self.product_chips, 5, "2025-10-06")
+        self._bill(self.product_tea, 9, "2025-10-08", partner_shipping_id=self.shop_south.id)
+        self.assertEqual(
+            self.distributor_north._get_dms_attainment(date(2025, 10, 1), date(2025, 10, 31), self.company),
+            {self.distributor_north.id: 100.0 * (1000.0 + 50.0) / (1000.0 + 100.0)},
+        )
+        self.assertEqual(
+            self.distributor_south._get_dms_attainment(date(2025, 10, 1), date(2025, 10, 31), self.company),
+            {self.distributor_south.id: None},
+        )
