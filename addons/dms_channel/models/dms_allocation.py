@@ -6,6 +6,7 @@ from odoo.fields import Command, Domain
 from odoo.tools import format_datetime
 
 from ..tools import allocation
+from ..tools.words import format_quantity
 
 POLICIES = [
     ("grade", "Grade"),
@@ -97,10 +98,10 @@ class DmsAllocation(models.Model):
             products = self.env["product.product"].browse(int(key) for key in facts.get("available", {}))
             record.summary = "\n".join(
                 self.env._(
-                    "%(product)s: %(available)g %(unit)s for orders of %(demanded)g",
+                    "%(product)s: %(available)s %(unit)s for orders of %(demanded)s",
                     product=product.display_name,
-                    available=facts["available"][str(product.id)],
-                    demanded=facts["demanded"][str(product.id)],
+                    available=format_quantity(self.env, facts["available"][str(product.id)]),
+                    demanded=format_quantity(self.env, facts["demanded"][str(product.id)]),
                     unit=product.uom_id.name,
                 )
                 for product in products
@@ -203,10 +204,10 @@ class DmsAllocation(models.Model):
                 "Stock or orders have changed since the proposal: %(changes)s. Propose again, then reserve.",
                 changes="; ".join(
                     self.env._(
-                        "%(product)s: %(before)g available then, %(after)g now",
+                        "%(product)s: %(before)s available then, %(after)s now",
                         product=product.display_name,
-                        before=facts["available"].get(str(product.id), 0),
-                        after=now["available"].get(str(product.id), 0),
+                        before=format_quantity(self.env, facts["available"].get(str(product.id), 0)),
+                        after=format_quantity(self.env, now["available"].get(str(product.id), 0)),
                     )
                     for product in changed
                 )
@@ -341,10 +342,10 @@ class DmsAllocation(models.Model):
             if move.product_id.uom_id.compare(taken, line.proposed):
                 raise UserError(
                     self.env._(
-                        "Only %(taken)g of %(proposed)g %(product)s could be reserved for order %(order)s: the stock"
+                        "Only %(taken)s of %(proposed)s %(product)s could be reserved for order %(order)s: the stock"
                         " there is kept for something else. Nothing was changed. Propose again.",
-                        taken=taken,
-                        proposed=line.proposed,
+                        taken=format_quantity(self.env, taken),
+                        proposed=format_quantity(self.env, line.proposed),
                         product=line.product_id.display_name,
                         order=line.order_id.name,
                     )

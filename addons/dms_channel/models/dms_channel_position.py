@@ -6,6 +6,16 @@ from odoo.tools import SQL
 
 _logger = logging.getLogger(__name__)
 
+# The day of a position's first move, by the index of the moves.
+FIRST_DAY = SQL(
+    """
+    SELECT date FROM dms_channel_move move
+     WHERE move.partner_id = position.partner_id AND move.product_id = position.product_id
+       AND move.company_id = position.company_id
+  ORDER BY date LIMIT 1
+    """
+)
+
 
 class DmsChannelPosition(models.Model):
     """What a distributor has of a product: the sum of its channel moves, kept in the transaction that adds them."""
@@ -409,14 +419,10 @@ class DmsChannelPosition(models.Model):
                 """
                 SELECT position.partner_id, position.product_id, first.date
                   FROM dms_channel_position position
-            CROSS JOIN LATERAL (
-                        SELECT date FROM dms_channel_move move
-                         WHERE move.partner_id = position.partner_id AND move.product_id = position.product_id
-                           AND move.company_id = position.company_id
-                      ORDER BY date LIMIT 1
-                       ) first
+            CROSS JOIN LATERAL (%s) first
                  WHERE position.company_id = %s AND position.partner_id = ANY(%s) AND position.product_id = ANY(%s)
                 """,
+                FIRST_DAY,
                 company.id,
                 partners.ids,
                 products.ids,
@@ -439,12 +445,7 @@ class DmsChannelPosition(models.Model):
                 """
                 SELECT position.partner_id, position.product_id, first.date, COALESCE(sold.quantity, 0)
                   FROM dms_channel_position position
-            CROSS JOIN LATERAL (
-                        SELECT date FROM dms_channel_move move
-                         WHERE move.partner_id = position.partner_id AND move.product_id = position.product_id
-                           AND move.company_id = position.company_id
-                      ORDER BY date LIMIT 1
-                       ) first
+            CROSS JOIN LATERAL (%(first)s) first
             CROSS JOIN LATERAL (
                         SELECT SUM(-quantity) AS quantity FROM dms_channel_move move
                          WHERE move.partner_id = position.partner_id AND move.product_id = position.product_id
@@ -459,6 +460,7 @@ class DmsChannelPosition(models.Model):
                            AND move.kind = 'sell_out' AND move.date > %(since)s AND move.date <= %(date)s
                        )
                 """,
+                first=FIRST_DAY,
                 since=fields.Date.subtract(date, days=days),
                 date=date,
                 company=company.id,

@@ -241,16 +241,14 @@ class DmsRebateBalance(models.Model):
                 due, lines = standing.program._estimate(standing, today)
             rows.append(
                 (
-                    *(
-                        program_id,
-                        partner_id,
-                        start,
-                        standing.facts.measure,
-                        standing.earned,
-                        due,
-                        forecast,
-                        lines,
-                    ),
+                    program_id,
+                    partner_id,
+                    start,
+                    standing.facts.measure,
+                    standing.earned,
+                    due,
+                    forecast,
+                    lines,
                     standing.facts.target or standing.facts.baseline,
                 )
             )

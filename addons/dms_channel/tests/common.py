@@ -1,8 +1,11 @@
 from contextlib import contextmanager
 
+from odoo import SUPERUSER_ID, api
 from odoo.exceptions import UserError
 from odoo.fields import Command
-from odoo.tests import new_test_user
+from odoo.service.model import retrying
+from odoo.sql_db import db_connect
+from odoo.tests import TransactionCase, new_test_user
 
 from odoo.addons.account.tests.common import AccountTestInvoicingCommon
 
@@ -215,3 +218,12 @@ class DmsChannelCommon(AccountTestInvoicingCommon):
         invoice.write(values)
         invoice.action_post()
         return invoice
+
+
+class SessionsCase(TransactionCase):
+    """Several sessions at once, on connections of their own, committed: each test cleans up after itself."""
+
+    def _run(self, function):
+        with db_connect(self.env.cr.dbname).cursor() as cr:
+            env = api.Environment(cr, SUPERUSER_ID, {})
+            return retrying(lambda: function(env), env)

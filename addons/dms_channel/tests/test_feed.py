@@ -8,12 +8,11 @@ import psycopg2
 
 from odoo import SUPERUSER_ID, api
 from odoo.exceptions import AccessError, UserError
-from odoo.service.model import retrying
 from odoo.sql_db import db_connect
-from odoo.tests import Form, TransactionCase, new_test_user, tagged
+from odoo.tests import Form, new_test_user, tagged
 from odoo.tools import mute_logger
 
-from odoo.addons.dms_channel.tests.common import SIGNATURE, DmsChannelCommon
+from odoo.addons.dms_channel.tests.common import SIGNATURE, DmsChannelCommon, SessionsCase
 
 HEADER = "outlet,product_code,date,quantity,returned,unit_price,reference"
 
@@ -519,14 +518,7 @@ class TestFeed(DmsChannelCommon):
 
 
 @tagged("post_install", "-at_install")
-class TestFeedConcurrency(TransactionCase):
-    """Two sessions at once, on connections of their own, committed and cleaned up afterwards."""
-
-    def _run(self, function):
-        with db_connect(self.env.cr.dbname).cursor() as cr:
-            env = api.Environment(cr, SUPERUSER_ID, {})
-            return retrying(lambda: function(env), env)
-
+class TestFeedConcurrency(SessionsCase):
     def setUp(self):
         super().setUp()
 

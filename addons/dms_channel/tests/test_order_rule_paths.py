@@ -6,11 +6,10 @@ from hypothesis import strategies as st
 
 from odoo import SUPERUSER_ID, api, fields
 from odoo.fields import Command
-from odoo.service.model import call_kw, retrying
-from odoo.sql_db import db_connect
-from odoo.tests import Form, HttpCase, TransactionCase, tagged
+from odoo.service.model import call_kw
+from odoo.tests import Form, HttpCase, tagged
 
-from odoo.addons.dms_channel.tests.common import DmsChannelCommon
+from odoo.addons.dms_channel.tests.common import DmsChannelCommon, SessionsCase
 from odoo.addons.dms_channel.tools import guard
 
 some_lines = st.lists(
@@ -207,14 +206,7 @@ class TestOrderRuleApi(DmsChannelCommon, HttpCase):
 
 
 @tagged("post_install", "-at_install")
-class TestOrderRuleConcurrency(TransactionCase):
-    """Two sessions at once, on connections of their own, committed and cleaned up afterwards."""
-
-    def _run(self, function):
-        with db_connect(self.env.cr.dbname).cursor() as cr:
-            env = api.Environment(cr, SUPERUSER_ID, {})
-            return retrying(lambda: function(env), env)
-
+class TestOrderRuleConcurrency(SessionsCase):
     def setUp(self):
         super().setUp()
 

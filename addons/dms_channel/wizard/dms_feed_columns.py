@@ -22,14 +22,7 @@ class DmsFeedColumns(models.TransientModel):
                 "line_ids": [Command.create(vals) for vals in feed._get_column_choices()],
             }
         )
-        return {
-            "type": "ir.actions.act_window",
-            "name": self.env._("Columns of the File"),
-            "res_model": self._name,
-            "res_id": wizard.id,
-            "view_mode": "form",
-            "target": "new",
-        }
+        return wizard._get_records_action(name=self.env._("Columns of the File"), target="new")
 
     def action_confirm(self):
         self.ensure_one()

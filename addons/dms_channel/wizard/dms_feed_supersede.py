@@ -21,14 +21,7 @@ class DmsFeedSupersede(models.TransientModel):
                 ],
             }
         )
-        return {
-            "type": "ir.actions.act_window",
-            "name": self.env._("Replace the Period"),
-            "res_model": self._name,
-            "res_id": wizard.id,
-            "view_mode": "form",
-            "target": "new",
-        }
+        return wizard._get_records_action(name=self.env._("Replace the Period"), target="new")
 
     def action_confirm(self):
         self.ensure_one()

@@ -5,6 +5,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Command
 
 from ..tools import guard
+from ..tools.words import format_quantity
 
 
 class DmsOrderSplit(models.TransientModel):
@@ -86,11 +87,11 @@ class DmsOrderSplit(models.TransientModel):
             if unit.compare(quantity, 0) < 0 or unit.compare(quantity, line.product_uom_qty) > 0:
                 raise UserError(
                     self.env._(
-                        "%(product)s: between 0 and the %(ordered)g %(unit)s ordered can go through now, not %(quantity)g.",
+                        "%(product)s: between 0 and the %(ordered)s %(unit)s ordered can go through now, not %(quantity)s.",
                         product=line.product_id.display_name,
-                        ordered=line.product_uom_qty,
+                        ordered=format_quantity(self.env, line.product_uom_qty),
                         unit=unit.name,
-                        quantity=quantity,
+                        quantity=format_quantity(self.env, quantity),
                     )
                 )
         if not any(passing.values()):
