@@ -397,9 +397,9 @@ class DmsFeedRule(models.Model):
             SQL(
                 """
                 WITH mine AS (
-                    SELECT MIN(date) AS first, MAX(date) AS last FROM dms_feed_checked WHERE date IS NOT NULL
+                    SELECT MIN(date) AS first, MAX(date) AS last FROM dms_feed_checked WHERE date <= %(today)s
                 ), reported AS (
-                    SELECT date FROM dms_feed_checked WHERE date IS NOT NULL
+                    SELECT date FROM dms_feed_checked WHERE date <= %(today)s
                  UNION
                     SELECT move.date FROM dms_channel_move move, mine
                      WHERE move.company_id = %(company)s AND move.partner_id = %(partner)s
@@ -419,6 +419,8 @@ class DmsFeedRule(models.Model):
                 """,
                 company=feed.company_id.id,
                 partner=feed.partner_id.id,
+                # A mistyped year is not a year without reports.
+                today=fields.Date.context_today(feed),
                 share=rule.usual_share,
             )
         )

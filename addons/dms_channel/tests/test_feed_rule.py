@@ -195,6 +195,13 @@ class TestFeedRule(DmsChannelCommon):
         with self.assertRefused("Send these days"):
             feed.action_release()
 
+    def test_a_date_to_come_makes_no_day_missing(self):
+        self._rule("missing_days")
+        days = [f",TEA,2025-01-{day:02},1,,," for day in range(6, 31) if day % 7 not in (4, 5)]
+        self._receive(*days).action_release()
+        feed = self._receive(",TEA,2025-01-31,1,,,", ",TEA,2205-02-03,1,,,")
+        self.assertFalse(feed.missing_days)
+
     def test_whom_a_rule_concerns(self):
         self._rule("quantity_far", partner_ids=self.distributor_south.ids)
         self._history()
