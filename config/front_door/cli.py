@@ -57,7 +57,7 @@ def parser():
     lint = command("lint", "run the linters")
     lint.add_argument("--fix", action="store_true", help="first mend what can be mended by itself")
     command("i18n", "write the translation templates anew and merge them into zh_CN")
-    command("stop", "stop what ./dms run started in another terminal")
+    command("stop", "stop what ./dms run started in other terminals; with --database, that one alone")
     reset = command("reset", "drop the database and its files")
     reset.add_argument("--all", action="store_true", help="delete the whole cache folder")
     reset.add_argument("--yes", action="store_true", help="do not ask")
@@ -143,7 +143,8 @@ def _i18n(settings, flags, words):
 
 
 def _stop(settings, flags, words):
-    say("Stopped." if server.stop(settings) else "Nothing was running.")
+    found = server.stop(settings, flags.database)
+    say("Stopped." if found else "Nothing was running.")
 
 
 def _reset(settings, flags, words):
@@ -162,6 +163,8 @@ def _reset(settings, flags, words):
     if flags.all:
         if settings.home.exists() and not (settings.home / "etc").exists() and any(settings.home.iterdir()):
             raise Stop(f"{settings.home} does not look like a cache folder of ./dms.", "delete it by hand.")
+        if postgres.is_used(settings):
+            raise Stop(f"another ./dms is at work in {settings.home}.", "let it end, or stop it with Ctrl-C.")
         shutil.rmtree(settings.home, ignore_errors=True)
     elif settings.home.exists() and settings.venv.exists():
         pg = postgres.start(settings)

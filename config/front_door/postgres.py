@@ -7,6 +7,7 @@ import pwd
 import stat
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 from .run_command import run
@@ -110,16 +111,44 @@ def start(settings):
 
 
 def leave(settings):
-    """Stop our own server, unless another program that called :func:`start` is still alive."""
+    """Give up what :func:`start` took, and stop our own server where no other program uses it."""
     user = _users.pop(settings.home, None)
-    if settings.external_pg or user is None:
+    if user is not None:
+        user.close()
+        stop_unused(settings)
+
+
+def stop_unused(settings):
+    """Stop our own server, unless a program that called :func:`start` is alive.
+
+    :return: whether a server was stopped
+    """
+    if settings.external_pg:
+        return False
+    with _alone(settings) as alone:
+        return alone and stop(settings)
+
+
+def is_used(settings):
+    """Whether a program that called :func:`start` is alive."""
+    with _alone(settings) as alone:
+        return not alone
+
+
+@contextmanager
+def _alone(settings):
+    """Keep others from starting, and tell whether none has."""
+    users = settings.home / "pg.users"
+    if settings.external_pg or not users.exists():
+        yield True
         return
-    with user:
+    with users.open("w") as lock:
         try:
-            fcntl.flock(user, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return
-        stop(settings)
+            yield False
+        else:
+            yield True
 
 
 def _join(settings):

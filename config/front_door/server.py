@@ -147,13 +147,14 @@ def _welcome(address, demo):
     say("\nCtrl-C stops it.")
 
 
-def stop(settings):
-    """Stop a server that runs in another terminal, and PostgreSQL with it.
+def stop(settings, name=None):
+    """Stop the servers that run in other terminals, and PostgreSQL once nothing else uses it.
 
+    :param name: stop the server of this database alone
     :return: whether there was anything to stop
     """
     found = False
-    for pid_file in settings.home.glob("*.pid"):
+    for pid_file in settings.home.glob(f"{name or '*'}.pid"):
         try:
             pid = int(pid_file.read_text())
             os.kill(pid, signal.SIGINT)
@@ -165,6 +166,4 @@ def stop(settings):
         except (ProcessLookupError, ValueError):
             pass
         pid_file.unlink(missing_ok=True)
-    if not settings.external_pg:
-        found = postgres.stop(settings) or found
-    return found
+    return postgres.stop_unused(settings) or found

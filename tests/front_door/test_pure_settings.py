@@ -255,7 +255,9 @@ def test_a_server_that_another_program_uses_is_not_stopped(no_environment, monke
     )
     other.stdout.readline()
     postgres.leave(chosen)
+    server.stop(chosen)
     assert not stopped
+    assert postgres.is_used(chosen)
     other.communicate(b"\n")
     postgres._join(chosen)
     postgres.leave(chosen)
