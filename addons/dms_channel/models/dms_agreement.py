@@ -629,7 +629,7 @@ class DmsAgreement(models.Model):
         :return: ``{partner: agreement}`` with every partner (an empty agreement where there is none)
         :rtype: dict
         """
-        agreements = self.search(
+        agreements = self.search_fetch(
             [
                 ("partner_id", "in", partners.ids),
                 ("company_id", "=", company.id),
@@ -646,6 +646,7 @@ class DmsAgreement(models.Model):
                 ("state", "=", "terminated"),
                 ("date_end", ">", date),
             ],
+            ["company_id", "credit_limit", "currency_id", "name", "partner_id", "version"],
             order="date_start, id",
         )
         in_force = {agreement.partner_id.id: agreement for agreement in agreements}
@@ -670,6 +671,13 @@ class DmsAgreement(models.Model):
             result[agreement] = 100.0 * aimed / sum(due.values()) if sum(due.values()) else None
         return result
 
+    def _get_company_limit(self, date):
+        """The credit limit in the company's currency; 0.0 means none."""
+        if not self.credit_limit:
+            return 0.0
+        currency = self.company_id.currency_id
+        return self.currency_id._convert(self.credit_limit, currency, self.company_id, date)
+
     def _get_lines_for(self, territory):
         """Lines that hold for ``territory``; all of them where it is not known."""
         return self.line_ids.filtered(lambda line: not territory or line.territory_id._contains(territory))
@@ -677,6 +685,8 @@ class DmsAgreement(models.Model):
     def _covered_products(self, products, territory=None):
         """Those of ``products`` that one of the agreement's lines covers, for ``territory`` if it is given."""
         lines = self._get_lines_for(territory)
+        if any(not line.categ_ids and not line.product_ids for line in lines):
+            return products
         return products.filtered(lambda product: any(line._covers(product) for line in lines))
 
     def _get_covered_domain(self, territory=None):

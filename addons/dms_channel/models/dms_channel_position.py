@@ -386,38 +386,18 @@ class DmsChannelPosition(models.Model):
 
     @api.model
     def _get_stock(self, partners, products, company, date=None):
-        """What distributors have and what is on its way to them, in the product's unit.
+        """What distributors have and what is on its way to them, in the product's unit, and since when they have it.
 
         :param date: at the end of this day, goods on their way included in the stock (default: now)
-        :return: ``{(partner id, product id): (stock, in transit)}``; pairs without a position are left out
-        :rtype: dict[tuple[int, int], tuple[float, float]]
+        :return: ``{(partner id, product id): (stock, in transit, day of the first move)}``; pairs without a position
+            are left out
+        :rtype: dict[tuple[int, int], tuple[float, float, datetime.date]]
         """
-        if date and date < fields.Date.context_today(self):
-            past = self._at(date, partners, products, company)
-            return {key: (quantity, 0.0) for key, quantity in past.items()}
-        return {
-            (partner.id, product.id): (quantity - transit, transit)
-            for partner, product, quantity, transit in self._read_group(
-                [
-                    ("company_id", "=", company.id),
-                    ("partner_id", "in", partners.ids),
-                    ("product_id", "in", products.ids),
-                ],
-                ["partner_id", "product_id"],
-                ["quantity:sum", "in_transit:sum"],
-            )
-        }
-
-    @api.model
-    def _get_first_dates(self, partners, products, company):
-        """The day of the first move of each position: since when the distributor has had the product.
-
-        :rtype: dict[tuple[int, int], datetime.date]
-        """
+        self.env.flush_all()
         rows = self.env.execute_query(
             SQL(
                 """
-                SELECT position.partner_id, position.product_id, first.date
+                SELECT position.partner_id, position.product_id, position.quantity, position.in_transit, first.date
                   FROM dms_channel_position position
             CROSS JOIN LATERAL (%s) first
                  WHERE position.company_id = %s AND position.partner_id = ANY(%s) AND position.product_id = ANY(%s)
@@ -428,7 +408,17 @@ class DmsChannelPosition(models.Model):
                 products.ids,
             )
         )
-        return {(partner_id, product_id): date for partner_id, product_id, date in rows}
+        past = None
+        if date and date < fields.Date.context_today(self):
+            past = self._at(date, partners, products, company)
+        stock = {}
+        for partner_id, product_id, quantity, transit, first in rows:
+            key = partner_id, product_id
+            if past is None:
+                stock[key] = float(quantity) - float(transit), float(transit), first
+            else:
+                stock[key] = past.get(key, 0.0), 0.0, first
+        return stock
 
     @api.model
     def _get_daily_demand(self, partners, products, company, date, days):

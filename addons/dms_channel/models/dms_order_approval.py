@@ -46,6 +46,8 @@ class DmsOrderApproval(models.Model):
 
         :param outcomes: values of ``dms.order.check`` for each order
         """
+        if not outcomes:
+            return self.browse()
         orders = self.env["sale.order"].union(*outcomes)
         current = self.search(
             [("order_id", "in", orders.ids), ("state", "in", ("waiting", "given"))]

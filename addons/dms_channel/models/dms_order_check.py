@@ -1,10 +1,11 @@
+import json
 from functools import partial
 
 from odoo import api, fields, models
-from odoo.tools import format_date, formatLang
+from odoo.tools import SQL, format_date, formatLang
 
-# What stops an order; all other outcomes let it through.
-STOPPING = ("hold", "refuse")
+from ..tools.order_judge import STOPPING
+
 # How many lines a sentence names before it counts the rest.
 NAMED = 5
 
@@ -19,9 +20,11 @@ class DmsOrderCheck(models.Model):
     _description = "Order Check"
     _order = "id"
     _rec_name = "message"
+    # Each confirmation adds a row per rule: its date says when, and who is on the order.
+    _log_access = False
 
     order_id = fields.Many2one("sale.order", required=True, index=True, ondelete="cascade", readonly=True)
-    company_id = fields.Many2one(related="order_id.company_id", store=True, index=True)
+    company_id = fields.Many2one(related="order_id.company_id", store=True)
     rule_id = fields.Many2one("dms.order.rule", ondelete="set null", index=True, readonly=True)
     rule_name = fields.Char(required=True, readonly=True, help="Name of the rule when it was applied.")
     kind = fields.Char(string="Condition", readonly=True, help="Kind of the rule when it was applied.")
@@ -51,8 +54,6 @@ class DmsOrderCheck(models.Model):
     superseded = fields.Boolean(readonly=True, help="The rules have been applied again since.")
     group_id = fields.Many2one(related="rule_id.group_id")
 
-    _current_idx = models.Index("(order_id) WHERE superseded IS NOT TRUE")
-
     @api.depends("figures", "is_met", "kind", "outcome", "rule_id.message", "text")
     @api.depends_context("lang")
     def _compute_message(self):
@@ -73,6 +74,31 @@ class DmsOrderCheck(models.Model):
         if self.outcome in STOPPING and check_sudo.rule_id.message:
             sentence = f"{sentence} {check_sudo.rule_id.message}"
         return sentence
+
+    @api.model
+    def _keep(self, orders, checks):
+        """Add what the rules found of orders, in one statement; what they had found before is history now.
+
+        :param list[dict] checks: values as :meth:`dms.order.rule._evaluate` gives them
+        """
+        if decided := orders.filtered("dms_state"):
+            decided._dms_supersede()
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO dms_order_check
+                       (order_id, company_id, rule_id, rule_name, kind, is_met, outcome, text, figures, date)
+                SELECT order_id, sale_order.company_id, rule_id, rule_name, kind, is_met, outcome, text, figures, %s
+                  FROM jsonb_to_recordset(%s::jsonb)
+                       AS found (order_id int, rule_id int, rule_name varchar, kind varchar, is_met bool,
+                                 outcome varchar, text varchar, figures jsonb)
+                  JOIN sale_order ON sale_order.id = order_id
+                """,
+                fields.Datetime.now(),
+                json.dumps([vals | {"text": vals["text"] or None} for vals in checks]),
+            )
+        )
+        orders.invalidate_recordset(["dms_check_ids", "dms_reason"])
 
     # Sentences
 

@@ -3,7 +3,7 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command, Domain
 from odoo.tools import date_utils
 
-from .dms_order_check import STOPPING
+from ..tools.order_judge import STOPPING
 
 # Kinds that look at the books as they are today; all others judge an order by the facts of its own day.
 UNDATED_KINDS = ("credit_limit", "overdue")

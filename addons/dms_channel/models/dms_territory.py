@@ -55,7 +55,9 @@ class DmsTerritory(models.Model):
     state_ids = fields.Many2many("res.country.state", string="States")
     zip_prefixes = fields.Char(help="Beginnings of zip codes, separated by commas: 200, 201, 2153")
     boundary = fields.Text(
-        help="GeoJSON Polygon or MultiPolygon, longitude before latitude. Decides for scans and other points."
+        # Thousands of points: read where it is drawn or searched, not with every name.
+        prefetch=False,
+        help="GeoJSON Polygon or MultiPolygon, longitude before latitude. Decides for scans and other points.",
     )
     partner_ids = fields.One2many("res.partner", "territory_id", string="Partners")
     partner_count = fields.Integer(compute="_compute_partner_count")

@@ -69,9 +69,9 @@ class ProductPricelist(models.Model):
 
     @api.model
     def _get_partner_pricelist_multi(self, partner_ids):
-        result = super()._get_partner_pricelist_multi(partner_ids)
         partners = self.env["res.partner"].with_context(active_test=False).browse(partner_ids)
         found = self._get_dms_pricelists(partners, fields.Date.context_today(self), self.env.company)
+        result = super()._get_partner_pricelist_multi(tuple(id_ for id_ in partner_ids if id_ not in found))
         for partner_id, pricelist in found.items():
             result[partner_id] = pricelist
         return result

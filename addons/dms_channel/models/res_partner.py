@@ -674,12 +674,7 @@ class ResPartner(models.Model):
     def _get_dms_credit_limits(self, date, company):
         """Credit limit from the agreement that is active on ``date``, in the company's currency; 0.0 means none."""
         agreements = self.env["dms.agreement"]._get_active(self, date, company)
-        return {
-            partner.id: agreement.currency_id._convert(
-                agreement.credit_limit, company.currency_id, company, date
-            )
-            for partner, agreement in agreements.items()
-        }
+        return {partner.id: agreement._get_company_limit(date) for partner, agreement in agreements.items()}
 
     def _get_dms_debts(self, company, excluded_orders=None):
         """What each partner owes ``company`` or is about to, in the company's currency.
@@ -689,17 +684,13 @@ class ResPartner(models.Model):
             confirmed and neither delivered nor invoiced}}``, with every partner of ``self``
         :rtype: dict[int, dict[str, float]]
         """
-        unpaid = {
-            partner.id: residual
-            for partner, residual in self.env["account.move.line"]
-            .sudo()
-            ._read_group(self._get_dms_receivable_domain(company), ["partner_id"], ["amount_residual:sum"])
-        }
+        receivables = self._get_dms_receivables(company)
         open_orders = self.env["sale.order"]._get_dms_open_amounts(self, company, excluded_orders)
         debts = {}
         for id_ in self.ids:
             delivered, rest = open_orders.get(id_, (0.0, 0.0))
-            debts[id_] = {"unpaid": unpaid.get(id_, 0.0), "delivered": delivered, "open_orders": rest}
+            unpaid, _due = receivables.get(id_, (0.0, None))
+            debts[id_] = {"unpaid": unpaid, "delivered": delivered, "open_orders": rest}
         return debts
 
     def _get_dms_oldest_due(self, company):
@@ -707,21 +698,31 @@ class ResPartner(models.Model):
 
         :rtype: dict[int, datetime.date]
         """
-        domain = [
-            *self._get_dms_receivable_domain(company),
-            ("amount_residual", ">", 0),
-            ("date_maturity", "!=", False),
-        ]
-        groups = (
-            self.env["account.move.line"].sudo()._read_group(domain, ["partner_id"], ["date_maturity:min"])
-        )
-        return {partner.id: due for partner, due in groups}
+        receivables = self._get_dms_receivables(company)
+        return {partner_id: due for partner_id, (_unpaid, due) in receivables.items() if due}
 
-    def _get_dms_receivable_domain(self, company):
-        return [
-            ("partner_id", "in", self.ids),
-            ("company_id", "=", company.id),
-            ("parent_state", "=", "posted"),
-            ("account_id.account_type", "=", "asset_receivable"),
-            ("reconciled", "=", False),
-        ]
+    def _get_dms_receivables(self, company):
+        """What each partner has not paid ``company``: sum in the company's currency, and earliest due date.
+
+        :return: ``{partner id: (sum, date or None)}``; partners without an open item are left out
+        :rtype: dict[int, tuple[float, datetime.date | None]]
+        """
+        self.env["account.move.line"].flush_model(
+            ["account_id", "amount_residual", "company_id", "date_maturity", "parent_state", "partner_id", "reconciled"]
+        )  # fmt: skip
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT line.partner_id, SUM(line.amount_residual),
+                       MIN(line.date_maturity) FILTER (WHERE line.amount_residual > 0)
+                  FROM account_move_line line
+                  JOIN account_account account ON account.id = line.account_id
+                 WHERE line.partner_id = ANY(%s) AND line.company_id = %s AND line.parent_state = 'posted'
+                   AND account.account_type = 'asset_receivable' AND line.reconciled IS NOT TRUE
+              GROUP BY line.partner_id
+                """,
+                self.ids,
+                company.id,
+            )
+        )
+        return {partner_id: (float(unpaid), due) for partner_id, unpaid, due in rows}

@@ -6,8 +6,8 @@ from odoo.fields import Command
 from odoo.tools import SQL
 from odoo.tools.sql import column_exists, create_column
 
-from ..tools import guard, order_rule
-from .dms_order_check import STOPPING
+from ..tools import guard, order_judge, order_rule
+from ..tools.order_judge import STOPPING
 
 # Written by the order rules and by a release only, on no other path.
 DECISION_FIELDS = {
@@ -364,34 +364,73 @@ class SaleOrder(models.Model):
             )
         )
 
-    def _get_dms_ordered(self):
+    def _get_dms_judged(self, past=False):
+        """The orders as the rules see them.
+
+        :param bool past: as of each order's own day instead of today
+        :rtype: dict[sale.order, order_judge.Order]
+        """
+        judged = {}
+        now = fields.Datetime.now()
+        cases = {}
+        for company, orders in self.grouped("company_id").items():
+            money = company.currency_id
+            today = orders._get_dms_today(now)
+            for order in orders:
+                partner = order.partner_id.commercial_partner_id
+                dated = past or order.state == "sale"
+                day = order._get_dms_today(order.date_order) if dated else today
+                currency = order.currency_id
+                rate = currency._get_conversion_rate(currency, money, company, day)
+                judged[order] = order_judge.Order(
+                    id=order.id,
+                    partner_id=partner.id,
+                    role=partner.channel_role,
+                    grade_id=partner.grade_id.id,
+                    grade_sequence=partner.grade_id.sequence,
+                    territories=order_rule.ancestors(partner.territory_id.parent_path),
+                    money=money,
+                    currency=currency,
+                    day=day,
+                    today=day if past else today,
+                    moment=order.date_order if dated else now,
+                    amount=money.round(order.amount_total * rate),
+                    confirmed=order.state == "sale",
+                    lines=order._get_dms_ordered(rate, cases),
+                )
+        return judged
+
+    def _get_dms_ordered(self, rate, cases):
         """The lines of goods as the rules see them.
 
+        :param float rate: of the company's currency
+        :param dict cases: size of the case of products that have the same units, to be completed
         :rtype: list[order_rule.Ordered]
         """
         self.ensure_one()
-        rate = self.currency_id._get_conversion_rate(
-            self.currency_id, self.company_id.currency_id, self.company_id, self._get_dms_date()
-        )
-        cases = {}
         ordered = []
         for line in self._get_dms_lines():
             product, unit = line.product_id, line.product_uom_id
-            units = product.uom_id, product.uom_ids
+            own = product.uom_id
+            units = own, product.uom_ids
             if units not in cases:
                 cases[units] = product._get_dms_case_size()
-            factor = 1.0 if unit == product.uom_id else unit.factor / product.uom_id.factor
+            category = product.categ_id
+            if category not in cases:
+                cases[category] = order_rule.ancestors(category.parent_path)
+            factor = 1.0 if unit == own else unit.factor / own.factor
+            quantity, total = line.product_uom_qty, line.price_total
             ordered.append(
                 order_rule.Ordered(
                     line_id=line.id,
                     product_id=product.id,
-                    categ_path=product.categ_id.parent_path or "",
-                    quantity=line.product_uom_qty * factor,
-                    open=max(line.product_uom_qty - line.qty_delivered, 0.0) * factor,
+                    categories=cases[category],
+                    quantity=quantity * factor,
+                    open=max(quantity - line.qty_delivered, 0.0) * factor,
                     case=cases[units],
-                    amount=line.price_total * rate,
+                    amount=total * rate,
                     price=line.price_unit * (1 - line.discount / 100) / factor,
-                    gross=line.price_total / line.product_uom_qty / factor,
+                    gross=total / quantity / factor,
                 )
             )
         return ordered
@@ -431,21 +470,31 @@ class SaleOrder(models.Model):
         pricelist = partner.property_product_pricelist or self.pricelist_id
         lines = self._get_dms_lines()
         items = pricelist._get_applicable_rules(lines.product_id, self.date_order)
-        prices = {}
+        found, unlisted = {}, {}
         for line in lines:
             product = line.product_id
             quantity = line.product_uom_id._compute_quantity(
                 line.product_uom_qty, product.uom_id, round=False
             )
-            item = next(
-                (item for item in items if item._is_applicable_for(product, quantity)), items.browse()
-            )
-            price = item._compute_price(
-                product, quantity, product.uom_id, self.date_order, currency=self.currency_id
-            )
-            if price > 0:
-                prices[line.id] = price
-        return prices
+            item = next((item for item in items if item._is_applicable_for(product, quantity)), None)
+            if item:
+                found[line.id] = item._compute_price(
+                    product, quantity, product.uom_id, self.date_order, currency=self.currency_id
+                )
+            else:
+                unlisted[line.id] = product
+        # What no item of the list is about has the product's own price: all of them at once.
+        own = lines.product_id.browse(product.id for product in unlisted.values())._price_compute(
+            "list_price", date=self.date_order
+        )
+        for line_id, product in unlisted.items():
+            price = own[product.id]
+            if product.currency_id != self.currency_id:
+                price = product.currency_id._convert(
+                    price, self.currency_id, self.company_id, self.date_order, round=False
+                )
+            found[line_id] = price
+        return {line_id: price for line_id, price in found.items() if price > 0}
 
     @api.model
     def _get_dms_earlier_orders(self, partners, company, excluded_orders):
@@ -469,7 +518,7 @@ class SaleOrder(models.Model):
                 """,
                 company.id,
                 partners.ids,
-                excluded_orders.ids,
+                list(excluded_orders and excluded_orders.ids),
             )
         ):
             earlier.setdefault(partner_id, []).append((moment, float(amount)))
@@ -488,20 +537,21 @@ class SaleOrder(models.Model):
         rows = self.env.execute_query(
             SQL(
                 """
-                SELECT partner.commercial_partner_id, line.product_id,
-                       SUM(GREATEST(line.product_uom_qty - COALESCE(line.qty_delivered, 0), 0)
-                           * unit.factor / own.factor)
-                  FROM sale_order_line line
-                  JOIN sale_order ON sale_order.id = line.order_id
-                  JOIN res_partner partner ON partner.id = sale_order.partner_id
-                  JOIN product_product product ON product.id = line.product_id
+                SELECT open.partner_id, open.product_id, SUM(open.quantity * unit.factor / own.factor)
+                  FROM (SELECT partner.commercial_partner_id AS partner_id, line.product_id, line.product_uom_id,
+                               SUM(GREATEST(line.product_uom_qty - COALESCE(line.qty_delivered, 0), 0)) AS quantity
+                          FROM sale_order_line line
+                          JOIN sale_order ON sale_order.id = line.order_id
+                          JOIN res_partner partner ON partner.id = sale_order.partner_id
+                         WHERE sale_order.state = 'sale' AND sale_order.company_id = %s
+                           AND partner.commercial_partner_id = ANY(%s) AND line.product_id = ANY(%s)
+                           AND sale_order.id <> ALL(%s)
+                      GROUP BY partner.commercial_partner_id, line.product_id, line.product_uom_id) open
+                  JOIN product_product product ON product.id = open.product_id
                   JOIN product_template template ON template.id = product.product_tmpl_id
                   JOIN uom_uom own ON own.id = template.uom_id
-                  JOIN uom_uom unit ON unit.id = line.product_uom_id
-                 WHERE sale_order.state = 'sale' AND sale_order.company_id = %s
-                   AND partner.commercial_partner_id = ANY(%s) AND line.product_id = ANY(%s)
-                   AND sale_order.id <> ALL(%s)
-              GROUP BY partner.commercial_partner_id, line.product_id
+                  JOIN uom_uom unit ON unit.id = open.product_uom_id
+              GROUP BY open.partner_id, open.product_id
                 """,
                 company.id,
                 partners.ids,
@@ -538,9 +588,10 @@ class SaleOrder(models.Model):
             self.amount_total, self.company_id.currency_id, self.company_id, self._get_dms_date()
         )
 
-    def _get_dms_amounts(self, company):
+    def _get_dms_amounts(self, judged):
         """What each order still adds to the exposure, in the company's currency: its total less posted invoices.
 
+        :param dict judged: see :meth:`_get_dms_judged`
         :rtype: dict[int, float]
         """
         invoiced = {}
@@ -551,10 +602,7 @@ class SaleOrder(models.Model):
                     SQL("sale_order.id IN %s", tuple(confirmed.ids))
                 )
             }
-        return {
-            order.id: max(order._get_dms_company_amount() - invoiced.get(order.id, 0.0), 0.0)
-            for order in self
-        }
+        return {order.id: max(judged[order].amount - invoiced.get(order.id, 0.0), 0.0) for order in self}
 
     @api.model
     def _get_dms_open_amounts(self, partners, company, excluded_orders=None):
@@ -672,37 +720,47 @@ class SaleOrder(models.Model):
 
     def _dms_keep(self, outcomes):
         """Store checks and decisions (as superuser, from :meth:`_dms_decide`)."""
-        self._dms_supersede()
-        self.env["dms.order.check"].create([vals for checks in outcomes.values() for vals in checks])
+        self.env["dms.order.check"]._keep(self, [vals for checks in outcomes.values() for vals in checks])
         now = fields.Datetime.now()
-        waiting = self.filtered(lambda order: order.dms_state == "held")
+        # An order that was never decided, or whose decision was forgotten, has nothing to clear away.
+        decided = self.filtered("dms_state")
+        waiting = decided.filtered(lambda order: order.dms_state == "held")
         for order, checks in outcomes.items():
             state = self.env["dms.order.rule"]._conclude(checks)
-            stopping = [vals["rule_id"] for vals in checks if vals["outcome"] in STOPPING]
             content = order._get_dms_content()
-            if order.dms_content != content:
-                order.dms_approval_ids._void()
-            guard.mark(order).write(
-                {
-                    "dms_state": state,
-                    "dms_decided_on": now,
-                    "dms_held_since": state == "held" and (order.dms_held_since or now),
-                    "dms_stopped_by_ids": [Command.set(stopping)],
-                    "dms_content": content,
-                    "dms_refusal": False,
-                    "dms_released_by": False,
-                    "dms_release_reason": False,
-                }
-            )
+            vals = {"dms_state": state, "dms_decided_on": now, "dms_content": content}
+            if state == "held":
+                vals["dms_held_since"] = order.dms_held_since or now
+            if order in decided:
+                if order.dms_content != content:
+                    order.dms_approval_ids._void()
+                vals |= {"dms_refusal": False, "dms_released_by": False, "dms_release_reason": False}
+                if state != "held":
+                    vals["dms_held_since"] = False
+            if stopping := [vals["rule_id"] for vals in checks if vals["outcome"] in STOPPING]:
+                vals["dms_stopped_by_ids"] = [Command.set(stopping)]
+            elif order in decided:
+                vals["dms_stopped_by_ids"] = [Command.clear()]
+            guard.mark(order).write(vals)
         waiting.filtered(lambda order: order.dms_state != "held").activity_unlink([APPROVAL_ACTIVITY])
         self.env["dms.order.approval"]._require(
-            {order: checks if order.dms_state == "held" else [] for order, checks in outcomes.items()}
+            {
+                order: checks if order.dms_state == "held" else []
+                for order, checks in outcomes.items()
+                if order in decided or order.dms_state == "held"
+            }
         )
 
     def _dms_supersede(self):
-        self.env["dms.order.check"].search([("order_id", "in", self.ids), ("superseded", "=", False)]).write(
-            {"superseded": True}
+        """What the rules had said is history now (as superuser)."""
+        self.env["dms.order.check"].flush_model(["order_id", "superseded"])
+        self.env.cr.execute(
+            SQL(
+                "UPDATE dms_order_check SET superseded = TRUE WHERE order_id = ANY(%s) AND superseded IS NOT TRUE",
+                self.ids,
+            )
         )
+        self.env["dms.order.check"].invalidate_model(["superseded"])
         self.invalidate_recordset(["dms_check_ids", "dms_reason"])
 
     def _dms_notify_stopped(self):
@@ -777,8 +835,7 @@ class SaleOrder(models.Model):
                     reasons=" ".join(failed),
                 )
             )
-        order_sudo._dms_supersede()
-        order_sudo.env["dms.order.check"].create(checks)
+        order_sudo.env["dms.order.check"]._keep(order_sudo, checks)
         guard.mark(order_sudo).write({"dms_content": content, "dms_decided_on": fields.Datetime.now()})
 
     @api.model

@@ -30,6 +30,7 @@ from . import (
     test_pure_feed_reader,
     test_pure_geometry,
     test_pure_matching,
+    test_pure_order_judge,
     test_pure_order_rule,
     test_pure_pdf,
     test_pure_rebate,

@@ -3,6 +3,8 @@
 from statistics import median
 from typing import NamedTuple
 
+from dateutil.relativedelta import relativedelta
+
 # A normal distribution's standard deviation is this times its median absolute deviation.
 NORMAL = 1.4826
 # Orders of one size have no spread at all: a tenth of the median is taken as the least that says anything.
@@ -14,14 +16,14 @@ ENDLESS = 999.0
 class Ordered(NamedTuple):
     """A line of an order, in terms that do not depend on how it was entered.
 
-    ``quantity``, ``open`` (not delivered yet) and ``case`` (size of the smallest case, 0 without one) are in the
+    ``categories`` are the product's category and all above it; ``quantity``, ``open`` (not delivered yet) and ``case`` (size of the smallest case, 0 without one) are in the
     product's unit; ``amount`` is with taxes in the company's currency; ``price`` is per unit, after discount, in the
     order's currency, and ``gross`` the same with taxes.
     """
 
     line_id: int
     product_id: int
-    categ_path: str
+    categories: frozenset[int]
     quantity: float
     open: float
     case: float
@@ -59,6 +61,16 @@ def is_outside(value, low, high, compare):
     if low and value < low:
         return compare(value, low) < 0
     return bool(high) and value > high and compare(value, high) > 0
+
+
+def months_before(moment, months):
+    """The same time of day, ``months`` earlier."""
+    return moment - relativedelta(months=months)
+
+
+def ancestors(parent_path):
+    """The ids of a record and of all above it, from Odoo's ``parent_path``."""
+    return frozenset(map(int, filter(None, (parent_path or "").split("/"))))
 
 
 def next_multiple(value, size):
