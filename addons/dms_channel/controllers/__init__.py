@@ -1,1 +1,1 @@
-from . import agreement, feed, settlement
+from . import agreement, feed, settlement, statement

@@ -20,6 +20,24 @@ class ResCompany(models.Model):
         default="90, 30, 7",
         help="So many days before an agreement ends, the responsible and the distributor are reminded. Empty: never.",
     )
+    dms_statement_days = fields.Integer(
+        "Days to Answer a Statement", default=10, help="A distributor has so many days to answer a statement."
+    )
+    dms_statement_reminder_days = fields.Integer(
+        "Statement Reminder",
+        default=3,
+        help="So many days before that ends, a distributor who has not answered is reminded.",
+    )
+    dms_statement_auto_send = fields.Boolean(
+        "Send Statements at Once",
+        help="Last month's statements are sent when they are drafted, on the first of a month.",
+    )
+    dms_statement_user_id = fields.Many2one(
+        "res.users",
+        "Responsible for Statements",
+        domain=[("share", "=", False)],
+        help="Answers the distributors' disputes of statements that are drafted by themselves.",
+    )
     dms_feed_folder = fields.Char(
         "Watched Folder",
         groups="base.group_system",
@@ -27,6 +45,11 @@ class ResCompany(models.Model):
         "called after its reference.",
     )
     dms_feed_folder_release = fields.Boolean("Release Right Lines at Once", groups="base.group_system")
+
+    _dms_statement_days_positive = models.Constraint(
+        "CHECK(dms_statement_days > 0 AND dms_statement_reminder_days >= 0)",
+        "Give distributors at least one day to answer a statement.",
+    )
 
     @api.constrains("dms_agreement_reminder_days")
     def _check_dms_agreement_reminder_days(self):

@@ -7,3 +7,9 @@ class ResConfigSettings(models.TransientModel):
     dms_agreement_reminder_days = fields.Char(
         related="company_id.dms_agreement_reminder_days", readonly=False
     )
+    dms_statement_days = fields.Integer(related="company_id.dms_statement_days", readonly=False)
+    dms_statement_reminder_days = fields.Integer(
+        related="company_id.dms_statement_reminder_days", readonly=False
+    )
+    dms_statement_auto_send = fields.Boolean(related="company_id.dms_statement_auto_send", readonly=False)
+    dms_statement_user_id = fields.Many2one(related="company_id.dms_statement_user_id", readonly=False)

@@ -92,6 +92,12 @@ class ResPartner(models.Model):
         help="What has accrued and is not settled yet, in the company's currency.",
     )
 
+    dms_statement_open_count = fields.Integer(
+        string="Open Statements",
+        compute="_compute_dms_statement_open_count",
+        groups="dms_channel.dms_channel_group_user",
+    )
+
     dms_stock_value = fields.Monetary(
         string="Channel Stock",
         currency_field="dms_currency_id",
@@ -251,6 +257,15 @@ class ResPartner(models.Model):
         )
         for partner in self:
             partner.dms_rebate_open = amounts.get(partner._origin, 0.0)
+
+    def _compute_dms_statement_open_count(self):
+        counts = dict(
+            self.env["dms.statement"]._read_group(
+                [("partner_id", "in", self.ids), ("state", "!=", "closed")], ["partner_id"], ["__count"]
+            )
+        )
+        for partner in self:
+            partner.dms_statement_open_count = counts.get(partner._origin, 0)
 
     @api.depends_context("company")
     def _compute_dms_stock(self):
@@ -553,6 +568,14 @@ class ResPartner(models.Model):
         self.ensure_one()
         return {
             **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_settlement_action"),
+            "domain": [("partner_id", "=", self.id)],
+            "context": {"default_partner_id": self.id},
+        }
+
+    def action_view_dms_statements(self):
+        self.ensure_one()
+        return {
+            **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_statement_action"),
             "domain": [("partner_id", "=", self.id)],
             "context": {"default_partner_id": self.id},
         }

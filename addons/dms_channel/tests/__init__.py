@@ -41,5 +41,6 @@ from . import (
     test_rebate_engine,
     test_rebate_program,
     test_settlement,
+    test_statement,
     test_territory,
 )

@@ -10,4 +10,5 @@ from . import (
     dms_order_release,
     dms_order_split,
     dms_settlement_generate,
+    dms_statement_generate,
 )

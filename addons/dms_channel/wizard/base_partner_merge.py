@@ -8,6 +8,7 @@ HISTORY = (
     ("dms.credit.entry", "partner_id"),
     ("dms.rebate.accrual", "partner_id"),
     ("dms.settlement", "partner_id"),
+    ("dms.statement", "partner_id"),
     ("dms.channel.move", "partner_id"),
 )
 
