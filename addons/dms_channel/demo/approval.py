@@ -78,6 +78,7 @@ def short_supply(world):
             "image_1920": world.product("QH-T01").image_1920,
         }
     )
+    world.translate(box, "name", ["冬季礼盒"])
     warehouse = env["stock.warehouse"].search([("company_id", "=", world.company.id)], limit=1)
     env["stock.quant"]._update_available_quantity(box, warehouse.lot_stock_id, GIFT_CASES * drink.size)
     orders = env["sale.order"].create(

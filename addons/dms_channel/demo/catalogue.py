@@ -196,13 +196,13 @@ OUTLETS = {
 }  # fmt: skip
 
 REGIONS = {
-    "north": ("North China 华北", ("BJ", "TJ", "HE", "SX", "NM")),
-    "northeast": ("Northeast China 东北", ("LN", "JL", "HL")),
-    "east": ("East China 华东", ("SH", "JS", "ZJ", "AH", "SD")),
-    "south": ("South China 华南", ("GD", "GX", "HI", "FJ")),
-    "central": ("Central China 华中", ("HA", "HB", "HN", "JX")),
-    "southwest": ("Southwest China 西南", ("SC", "CQ", "GZ", "YN", "XZ")),
-    "northwest": ("Northwest China 西北", ("SN", "GS", "QH", "NX", "XJ")),
+    "north": ("North China", "华北", ("BJ", "TJ", "HE", "SX", "NM")),
+    "northeast": ("Northeast China", "东北", ("LN", "JL", "HL")),
+    "east": ("East China", "华东", ("SH", "JS", "ZJ", "AH", "SD")),
+    "south": ("South China", "华南", ("GD", "GX", "HI", "FJ")),
+    "central": ("Central China", "华中", ("HA", "HB", "HN", "JX")),
+    "southwest": ("Southwest China", "西南", ("SC", "CQ", "GZ", "YN", "XZ")),
+    "northwest": ("Northwest China", "西北", ("SN", "GS", "QH", "NX", "XJ")),
 }
 
 # Latin names of the provinces, whose records have Chinese names.
@@ -216,10 +216,10 @@ PROVINCES = {
 
 # Districts by postcode, inside provinces.
 DISTRICTS = {
-    "GZH": ("Guangzhou 广州", "GD", "510, 511"),
-    "SZH": ("Shenzhen 深圳", "GD", "518"),
-    "SUZ": ("Suzhou 苏州", "JS", "215"),
-    "NGB": ("Ningbo 宁波", "ZJ", "315"),
+    "GZH": ("Guangzhou", "广州", "GD", "510, 511"),
+    "SZH": ("Shenzhen", "深圳", "GD", "518"),
+    "SUZ": ("Suzhou", "苏州", "JS", "215"),
+    "NGB": ("Ningbo", "宁波", "ZJ", "315"),
 }
 
 # Rough outlines (longitude, latitude), good enough for a consumer's position; and who lies within another one.

@@ -297,32 +297,34 @@ def territories(world):
     Territory = env["dms.territory"]
     china = Territory.create(
         {
-            "name": "China 中国",
+            "name": "China",
             "code": "CN",
             "country_ids": [Command.set(env.ref("base.cn").ids)],
             "user_id": world.ref("user_manager").id,
         }
     )
     world.name(china, ["territory_cn"])
+    world.translate(china, "name", ["中国"])
     regions = world.name(
         Territory.create(
             [
                 {"name": name, "code": code.upper(), "parent_id": china.id, "sequence": 10 * number}
-                for number, (code, (name, _provinces)) in enumerate(catalogue.REGIONS.items(), 1)
+                for number, (code, (name, _chinese, _provinces)) in enumerate(catalogue.REGIONS.items(), 1)
             ]
         ),
         [f"territory_{code}" for code in catalogue.REGIONS],
     )
+    world.translate(regions, "name", [chinese for _name, chinese, _provinces in catalogue.REGIONS.values()])
     parents = {
         province: region
-        for region, (_name, provinces) in zip(regions, catalogue.REGIONS.values(), strict=True)
+        for region, (_name, _chinese, provinces) in zip(regions, catalogue.REGIONS.values(), strict=True)
         for province in provinces
     }
     states = {code: env.ref(f"base.state_cn_{code}") for code in catalogue.PROVINCES}
     provinces = Territory.create(
         [
             {
-                "name": f"{latin} {states[code].with_context(lang='en_US').name}",
+                "name": latin,
                 "code": f"CN-{code}",
                 "parent_id": parents[code].id,
                 "state_ids": [Command.set(states[code].ids)],
@@ -332,7 +334,8 @@ def territories(world):
         ]
     )
     world.name(provinces, [f"territory_{code.lower()}_province" for code in catalogue.PROVINCES])
-    world.name(
+    world.translate(provinces, "name", [states[code].name for code in catalogue.PROVINCES])
+    districts = world.name(
         Territory.create(
             [
                 {
@@ -341,11 +344,12 @@ def territories(world):
                     "parent_id": world.ref(f"territory_{province.lower()}_province").id,
                     "zip_prefixes": prefixes,
                 }
-                for code, (name, province, prefixes) in catalogue.DISTRICTS.items()
+                for code, (name, _chinese, province, prefixes) in catalogue.DISTRICTS.items()
             ]
         ),
         [f"territory_{code.lower()}_district" for code in catalogue.DISTRICTS],
     )
+    world.translate(districts, "name", [chinese for _name, chinese, *_rest in catalogue.DISTRICTS.values()])
 
 
 def outline(code):

@@ -371,7 +371,7 @@ class DmsAgreement(models.Model):
                         rival_dates=rival._format_dates(),
                         territory=max(
                             line.territory_id, rival_line.territory_id, key=lambda t: len(t.parent_path)
-                        ).complete_name,
+                        ).display_name,
                     )
                 )
 

@@ -65,7 +65,7 @@ class DmsAgreementDocument(models.AbstractModel):
         result = [
             {
                 "kind": "changed",
-                "label": new.territory_id.complete_name,
+                "label": new.territory_id.display_name,
                 "old": old._format_terms(),
                 "new": new._format_terms(),
             }
@@ -75,7 +75,7 @@ class DmsAgreementDocument(models.AbstractModel):
         result += [
             {
                 "kind": "added",
-                "label": line.territory_id.complete_name,
+                "label": line.territory_id.display_name,
                 "old": "",
                 "new": line._format_terms(),
             }
@@ -84,7 +84,7 @@ class DmsAgreementDocument(models.AbstractModel):
         result += [
             {
                 "kind": "removed",
-                "label": line.territory_id.complete_name,
+                "label": line.territory_id.display_name,
                 "old": line._format_terms(),
                 "new": "",
             }
@@ -139,7 +139,7 @@ class DmsAgreementDocument(models.AbstractModel):
             ],
             [
                 [
-                    line.territory_id.complete_name,
+                    line.territory_id.display_name,
                     line._format_goods(),
                     self.env._("exclusive") if line.exclusive else self.env._("not exclusive"),
                     line._format_target(),

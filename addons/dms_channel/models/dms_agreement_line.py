@@ -74,7 +74,7 @@ class DmsAgreementLine(models.Model):
             goods = [*line.categ_ids.mapped("display_name"), *line.product_ids.mapped("display_name")]
             line.display_name = self.env._(
                 "%(territory)s: %(goods)s",
-                territory=line.territory_id.complete_name or "",
+                territory=line.territory_id.display_name or "",
                 goods=", ".join(goods) or self.env._("all products"),
             )
 

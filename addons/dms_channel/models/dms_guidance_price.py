@@ -82,7 +82,7 @@ class DmsGuidancePrice(models.Model):
             price.display_name = self.env._(
                 "%(product)s in %(territory)s",
                 product=price.product_id.display_name or "",
-                territory=price.territory_id.complete_name or "",
+                territory=price.territory_id.display_name or "",
             )
 
     @api.depends("date_from", "date_to")

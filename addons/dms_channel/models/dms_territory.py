@@ -30,8 +30,7 @@ class DmsTerritory(models.Model):
     _inherit = ["mail.thread"]
     _parent_store = True
     _order = "complete_name, id"
-    _rec_name = "complete_name"
-    _rec_names_search = ["complete_name", "code"]
+    _rec_names_search = ["complete_name", "name", "code"]
     _check_company_auto = True
 
     name = fields.Char(required=True, translate=True, tracking=True)
@@ -45,7 +44,12 @@ class DmsTerritory(models.Model):
     child_ids = fields.One2many("dms.territory", "parent_id", string="Sub-territories")
     child_count = fields.Integer(compute="_compute_child_count")
     complete_name = fields.Char(
-        string="Full Name", compute="_compute_complete_name", recursive=True, store=True, index="trigram"
+        string="Full Name",
+        compute="_compute_complete_name",
+        recursive=True,
+        store=True,
+        index="trigram",
+        help="In one language, for sorting and searching; the display name is in the reader's.",
     )
     company_id = fields.Many2one("res.company", index=True, help="Empty: shared by all companies.")
     user_id = fields.Many2one(
@@ -81,6 +85,24 @@ class DmsTerritory(models.Model):
             else:
                 territory.complete_name = territory.name
 
+    @api.depends("name", "parent_path")
+    @api.depends_context("lang", "hierarchical_naming")
+    def _compute_display_name(self):
+        if not self.env.context.get("hierarchical_naming", True):
+            for territory in self:
+                territory.display_name = territory.name
+            return
+        paths = {
+            territory: [int(part) for part in (territory.parent_path or "").split("/")[:-1]]
+            or [*territory.parent_id.ids, territory.id]
+            for territory in self
+        }
+        ancestors_sudo = self.sudo().browse({part for path in paths.values() for part in path if part})
+        names = {ancestor.id: ancestor.name for ancestor in ancestors_sudo}
+        for territory, path in paths.items():
+            above = [names[part] for part in path if part and part != territory.id]
+            territory.display_name = " / ".join([*above, territory.name or ""])
+
     def _compute_partner_count(self):
         """Members of the territory and of all that lies inside it."""
         counts = {}
@@ -114,9 +136,9 @@ class DmsTerritory(models.Model):
                     self.env._(
                         "Territory %(name)s can't belong to %(company)s alone: %(user)s of another company uses it."
                         " Leave its company empty.",
-                        name=territory.complete_name,
+                        name=territory.display_name,
                         company=territory.company_id.name,
-                        user=line_sudo.agreement_id.display_name or child.complete_name,
+                        user=line_sudo.agreement_id.display_name or child.display_name,
                     )
                 )
 
@@ -185,8 +207,8 @@ class DmsTerritory(models.Model):
                     self.env._(
                         "Territory %(name)s can't be part of %(parent)s, which is itself or lies inside it. Choose"
                         " another parent.",
-                        name=territory.complete_name,
-                        parent=parent.sudo().complete_name,
+                        name=territory.display_name,
+                        parent=parent.sudo().display_name,
                     )
                 )
 

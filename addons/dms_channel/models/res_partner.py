@@ -16,6 +16,7 @@ class ResPartner(models.Model):
         tracking=True,
         help="A distributor buys from the brand and has an agreement; an outlet sells to consumers.",
     )
+    grade_id = fields.Many2one(string="Grade")
     territory_id = fields.Many2one(
         "dms.territory",
         compute="_compute_territory_id",

@@ -89,7 +89,7 @@ class DmsReplenishmentProposal(models.Model):
                 lambda line: line.available / line.reorder_point if line.reorder_point else 1.0
             )[0]
             proposal.reason = self.env._(
-                "%(count)d products fall below their reorder point. Most urgent is %(product)s: %(stock)s in stock, %(daily).1f a day expected.",
+                "Products below their reorder point: %(count)d. Most urgent is %(product)s: %(stock)s in stock, %(daily).1f a day expected.",
                 count=len(lines),
                 product=first.product_id.display_name,
                 stock=format_quantity(self.env, first.stock),

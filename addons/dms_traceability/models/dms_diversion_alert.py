@@ -1,6 +1,6 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import SQL
+from odoo.tools import SQL, format_date
 
 from odoo.addons.dms_channel.tools import guard
 
@@ -18,7 +18,6 @@ FACTS = {
     "partner_id",
     "picking_id",
     "product_id",
-    "reason",
     "scan_count",
     "scan_ids",
     "state",
@@ -51,7 +50,7 @@ class DmsDiversionAlert(models.Model):
     device_count = fields.Integer("Devices", readonly=True, help="Different devices that scanned them.")
     date_first = fields.Datetime("First Scan", readonly=True)
     date_last = fields.Datetime("Last Scan", readonly=True, index=True)
-    reason = fields.Text(readonly=True)
+    reason = fields.Text(compute="_compute_reason")
     state = fields.Selection(
         [("open", "Open"), ("cased", "In a Case"), ("dismissed", "Dismissed")],
         "Status",
@@ -64,10 +63,30 @@ class DmsDiversionAlert(models.Model):
     case_id = fields.Many2one("dms.diversion.case", "Diversion Case", readonly=True, index="btree_not_null")
     user_id = fields.Many2one("res.users", "Inspector", tracking=True)
 
-    @api.depends("territory_id.complete_name", "country_id.name")
+    @api.depends("territory_id", "country_id")
+    @api.depends_context("lang")
     def _compute_place(self):
         for alert in self:
-            alert.place = alert.territory_id.complete_name or alert.country_id.name
+            alert.place = alert.territory_id.display_name or alert.country_id.name
+
+    @api.depends("authorised_ids", "code_count", "device_count", "picking_id", "place", "scan_count")
+    @api.depends_context("lang")
+    def _compute_reason(self):
+        for alert in self:
+            picking_sudo = alert.sudo().picking_id
+            alert.reason = self.env._(
+                "%(product)s was scanned in %(found)s: items %(codes)s, scans %(scans)s, devices %(devices)s. "
+                "It was shipped to %(distributor)s with %(picking)s on %(date)s, when its agreement covered: %(allowed)s.",
+                codes=alert.code_count,
+                scans=alert.scan_count,
+                devices=alert.device_count,
+                product=alert.product_id.display_name,
+                found=alert.place,
+                distributor=alert.partner_id.display_name,
+                picking=picking_sudo.name,
+                date=format_date(self.env, picking_sudo.date_done),
+                allowed=", ".join(alert.authorised_ids.mapped("display_name")),
+            )
 
     def write(self, vals):
         if not guard.is_marked(self) and FACTS & vals.keys():
@@ -184,22 +203,5 @@ class DmsDiversionAlert(models.Model):
                 "device_count": devices,
                 "date_first": first,
                 "date_last": last,
-                "reason": self._get_reason(scans, codes, devices),
             }
-        )
-
-    def _get_reason(self, scans, codes, devices):
-        allowed = ", ".join(self.authorised_ids.mapped("complete_name"))
-        return self.env._(
-            "%(product)s was scanned in %(found)s: items %(codes)s, scans %(scans)s, devices %(devices)s. "
-            "It was shipped to %(distributor)s with %(picking)s on %(date)s, when its agreement covered: %(allowed)s.",
-            codes=codes,
-            scans=scans,
-            devices=devices,
-            product=self.product_id.display_name,
-            found=self.place,
-            distributor=self.partner_id.display_name,
-            picking=self.picking_id.name,
-            date=fields.Date.to_string(self.picking_id.date_done),
-            allowed=allowed,
         )

@@ -121,7 +121,7 @@ class DmsDiversionCase(models.Model):
                     place=alert.place,
                     first=fields.Date.to_string(alert.date_first),
                     last=fields.Date.to_string(alert.date_last),
-                    allowed=", ".join(alert.authorised_ids.mapped("complete_name")),
+                    allowed=", ".join(alert.authorised_ids.mapped("display_name")),
                 )
                 for alert in case.alert_ids
             )

@@ -71,10 +71,11 @@ class DmsScan(models.Model):
     alert_id = fields.Many2one("dms.diversion.alert", readonly=True, index="btree_not_null")
 
     @api.depends("territory_id", "city", "state_id", "country_id")
+    @api.depends_context("lang")
     def _compute_place(self):
         for scan in self:
             parts = [scan.city, scan.state_id.name, scan.country_id.name]
-            scan.place = ", ".join(filter(None, parts)) or scan.territory_id.complete_name
+            scan.place = ", ".join(filter(None, parts)) or scan.territory_id.display_name
 
     def action_open_code(self):
         self.ensure_one()
