@@ -10,7 +10,6 @@ from odoo.tools import SQL, format_date, format_datetime
 from ..tools import guard
 from .dms_statement_answer import ANSWER_FIELDS
 from .dms_statement_document import MAIL_REMINDER, MAIL_SEND
-from .dms_statement_ledger import AGES
 
 BATCH = 200
 # The account and period of a statement; what is sent is frozen.
@@ -147,7 +146,12 @@ class DmsStatement(models.Model):
         copy=False,
         help="Part of the balance that is not open here: it was reconciled with items of another partner.",
     )
-    amount_overdue = fields.Monetary("Overdue", compute="_compute_amount_overdue")
+    amount_overdue = fields.Monetary(
+        "Overdue",
+        readonly=True,
+        copy=False,
+        help="What should have been paid by then; open credits are not set off.",
+    )
 
     _dates = models.Constraint(
         "CHECK(date_to >= date_from)", "The statement's last day lies before its first day. Exchange them."
@@ -212,11 +216,6 @@ class DmsStatement(models.Model):
         frozen = self.search([("state", "in", ("sent", "disputed", "confirmed"))])
         ids = list(frozen._read_differences())
         return Domain("id", "in" if operator == ">" else "not in", ids)
-
-    @api.depends(*AGES)
-    def _compute_amount_overdue(self):
-        for statement in self:
-            statement.amount_overdue = sum(statement[name] for name in AGES if name != "age_due")
 
     def _compute_access_url(self):
         super()._compute_access_url()

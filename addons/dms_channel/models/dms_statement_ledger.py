@@ -292,13 +292,15 @@ class DmsStatementLedger(models.AbstractModel):
                 ),
                 kind AS (SELECT statement_id, %(sums)s, COUNT(*) AS line_count
                            FROM dms_statement_line WHERE statement_id = ANY(%(ids)s) GROUP BY statement_id),
-                age AS (SELECT statement_id, %(ages)s, SUM(residual) AS residual
+                age AS (SELECT statement_id, %(ages)s, SUM(residual) AS residual,
+                               SUM(residual) FILTER (WHERE residual > 0 AND days_overdue > 0) AS overdue
                           FROM dms_statement_item WHERE statement_id = ANY(%(ids)s) GROUP BY statement_id)
                 UPDATE dms_statement AS statement
                    SET opening_balance = account.opening_balance, closing_balance = account.closing_balance,
                        company_opening = account.company_opening, company_closing = account.company_closing,
                        line_count = COALESCE(kind.line_count, 0), %(set_sums)s, %(set_ages)s,
-                       age_other = account.closing_balance - COALESCE(age.residual, 0)
+                       age_other = account.closing_balance - COALESCE(age.residual, 0),
+                       amount_overdue = COALESCE(age.overdue, 0)
                   FROM account
              LEFT JOIN kind USING (statement_id)
              LEFT JOIN age USING (statement_id)

@@ -205,6 +205,7 @@ class TestStatementLedger(StatementCommon):
         )
         # What was paid in March is open on the last of February.
         self.assertEqual(sorted(statement.item_ids.mapped("residual")), [-70.07, 200, 1000.10])
+        self.assertEqual(statement.amount_overdue, 1200.10, "a credit is nothing that is overdue")
         self.assertFalse(self.env["dms.statement"]._generate(*FEBRUARY, partners=self.south))
 
     def test_a_balanced_account_without_entries_is_not_stated(self):

@@ -11,5 +11,6 @@ from . import (
     points,
     proposal,
     settlement,
+    statement,
     stock,
 )

@@ -35,6 +35,8 @@ class HomePortal(DistributorPortal):
             "dms_proposal_open_count": ("dms.replenishment.proposal", own(("state", "=", "proposed"))),
             "dms_proposal_count": ("dms.replenishment.proposal", own(("state", "!=", "draft"))),
             "dms_settlement_count": ("dms.settlement", own(("state", "in", ("confirmed", "credited")))),
+            "dms_statement_open_count": ("dms.statement", own(("state", "in", ("sent", "disputed")))),
+            "dms_statement_count": ("dms.statement", own(("state", "!=", "draft"))),
             "dms_agreement_to_sign_count": ("dms.agreement", own(("state", "=", "sent"))),
             "dms_agreement_count": ("dms.agreement", own(("state", "!=", "draft"))),
             "dms_case_open_count": ("dms.diversion.case", own(("state", "=", "hearing"))),

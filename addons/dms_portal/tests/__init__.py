@@ -3,5 +3,6 @@ from . import (
     test_journey,
     test_pure_chart,
     test_routes,
+    test_statement,
     test_tours,
 )

@@ -71,6 +71,36 @@ class DmsPortalCommon(DmsTraceCommon, HttpCase):
         return settlement_sudo
 
     @classmethod
+    def _create_statement(cls, partner=None, send=True):
+        """January's statement with an invoice of 100 and a credit note of 40."""
+        partner = partner or cls.distributor_north
+        for move_type, amount in (("out_invoice", 100.0), ("out_refund", 40.0)):
+            cls.init_invoice(
+                move_type,
+                partner=partner,
+                invoice_date="2026-01-10",
+                amounts=[amount],
+                taxes=cls.env["account.tax"],
+                post=True,
+            )
+        statement_sudo = (
+            cls.env["dms.statement"]
+            .sudo()
+            .create(
+                {
+                    "partner_id": partner.id,
+                    "company_id": cls.company.id,
+                    "currency_id": cls.company.currency_id.id,
+                    "date_from": "2026-01-01",
+                    "date_to": "2026-01-31",
+                }
+            )
+        )
+        if send:
+            statement_sudo.action_send()
+        return statement_sudo
+
+    @classmethod
     def _create_proposal(cls, partner=None, name="RP/TEST/1", state="proposed"):
         return (
             cls.env["dms.replenishment.proposal"]
@@ -136,6 +166,7 @@ class DmsPortalCommon(DmsTraceCommon, HttpCase):
         cls.picking = cls._ship(cls.order)
         cls.feed = cls._receive_sales()
         cls.settlement = cls._create_settlement()
+        cls.statement = cls._create_statement()
         cls.proposal = cls._create_proposal()
         cls.case = cls._create_case(cls.picking)
         cls.agreement_sent = cls.agreement_north.copy({"date_start": "2030-01-01"})

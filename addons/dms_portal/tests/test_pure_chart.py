@@ -27,6 +27,11 @@ class TestChart(unittest.TestCase):
             [chart.short_number(v) for v in (0, 12.5, 1500, 2e6, 1e9)], ["0", "12.5", "1.5k", "2M", "1G"]
         )
 
+    def test_shares(self):
+        self.assertEqual(chart.shares([50, -100, 0, 25.05]), [50.0, 100.0, 0.0, 25.1])
+        self.assertEqual(chart.shares([0, 0.0]), [0.0, 0.0])
+        self.assertEqual(chart.shares([]), [])
+
     def test_series_of_different_length(self):
         with self.assertRaises(ValueError):
             chart.weeks_chart(["a", "b"], [1], [1, 2])

@@ -20,6 +20,7 @@ LISTS = (
     "stock",
     "proposals",
     "settlements",
+    "statements",
     "agreements",
     "points",
     "cases",
@@ -39,6 +40,7 @@ class TestRoutes(DmsPortalCommon):
             f"/my/deliveries/{cls.picking.id}": cls.picking,
             f"/my/feeds/{cls.feed.id}": cls.feed,
             f"/my/settlements/{cls.settlement.id}": cls.settlement,
+            f"/my/statements/{cls.statement.id}": cls.statement,
             f"/my/proposals/{cls.proposal.id}": cls.proposal,
             f"/my/agreements/{cls.agreement_sent.id}": cls.agreement_sent,
             f"/my/cases/{cls.case.id}": cls.case,
@@ -126,6 +128,7 @@ class TestRoutes(DmsPortalCommon):
             self._post(f"/my/feeds/{self.feed.id}/release")
             self._post(f"/my/feeds/{self.feed.id}/reject")
             self._post(f"/my/feeds/{self.feed.id}/map", code_0="GT-500", target_0="TEA")
+            self._post(f"/my/statements/{self.statement.id}/answer", answer="confirmed", name="X")
             self._post(f"/my/proposals/{self.proposal.id}/accept")
             self._post(f"/my/proposals/{self.proposal.id}/decline", reason="no")
             self._post(f"/my/cases/{self.case.id}/answer", text="It was not us")
@@ -148,6 +151,7 @@ class TestRoutes(DmsPortalCommon):
         self.assertEqual(cart._get_dms_lines().product_uom_qty, 1)
         self.assertEqual((self.feed.released_count, self.feed.error_count, self.feed.state), (0, 2, "error"))
         self.assertEqual((self.proposal.state, self.case.answer), ("proposed", False))
+        self.assertEqual((self.statement.state, self.statement.answer), ("sent", "open"))
         self.assertEqual((self.picking.dms_receipt_state, self.agreement_sent.state), ("in_transit", "sent"))
 
     def test_strange_input(self):

@@ -116,3 +116,13 @@ def line_chart(labels, values):
             if (len(labels) - 1 - number) % every == 0
         ],
     }
+
+
+def shares(values):
+    """Lengths of bars, in percent of the longest, for values of either sign.
+
+    :param list[float] values:
+    :rtype: list[float]
+    """
+    longest = max(map(abs, values), default=0.0)
+    return [round(100 * abs(value) / longest, 1) if longest else 0.0 for value in values]
