@@ -344,11 +344,14 @@ class DmsAgreementLine(models.Model):
         if self.target_amount:
             terms.append(self.env._("%s a year", self._format_target()))
         if self.target_ids:
-            months = self._get_months()
+            names, months = self.env["dms.agreement.target"]._get_months(), self._get_months()
             terms.append(
                 self.env._(
                     "by month: %s",
-                    ", ".join(f"{month}: {months.get(month, 0.0):g}" for month in target.MONTHS),
+                    ", ".join(
+                        f"{names[month]} {formatLang(self.env, months.get(month, 0.0), currency_obj=self.currency_id)}"
+                        for month in target.MONTHS
+                    ),
                 )
             )
         return "; ".join(terms)
