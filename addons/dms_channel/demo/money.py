@@ -150,7 +150,7 @@ def more_programs(world):
         [
             {
                 **shared,
-                "name": "Quarterly Target Bonus 季度目标达成返利",
+                "name": "Quarterly Target Bonus",
                 "code": "TGT-Q",
                 "compare": "target",
                 "tier_method": "whole",
@@ -171,7 +171,7 @@ def more_programs(world):
             },
             {
                 **shared,
-                "name": "Growth Bonus 增长返利",
+                "name": "Growth Bonus",
                 "code": "GROW-Q",
                 "compare": "growth",
                 "growth_against": "previous",
@@ -183,7 +183,7 @@ def more_programs(world):
             },
             {
                 **shared,
-                "name": "Full Range Bonus 全品类返利",
+                "name": "Full Range Bonus",
                 "code": "RANGE-Q",
                 "description": "For those who carry the range: both categories must reach their threshold.",
                 "tier_ids": tiers((0, 0.5)),
@@ -200,7 +200,7 @@ def more_programs(world):
             },
             {
                 **shared,
-                "name": "Regional Sell-through Pool 区域动销奖励池",
+                "name": "Regional Sell-through Pool",
                 "code": "POOL-M",
                 "period": "month",
                 "measure": "sell_out",
@@ -210,10 +210,43 @@ def more_programs(world):
                 "tier_ids": tiers((50000 * scale, 0.2), (200000 * scale, 0.4)),
                 "factor_ids": [Command.create({"kind": "quality", "threshold": 100, "factor": 1.0})],
             },
+            {
+                **shared,
+                "name": "Product Mix Points",
+                "code": "MIX-Q",
+                "date_start": start + relativedelta(months=6),
+                "basis": "points",
+                "description": "Each bottle earns points, more for tea and juice; from 10,000 points on they turn into"
+                " money.",
+                "tier_ids": [
+                    Command.create({"from_amount": bound, "rate": rate * scale, "kind": "unit"})
+                    for bound, rate in ((10000, 0.01), (50000, 0.02))
+                ],
+                "point_ids": [
+                    Command.create({"categ_id": world.ref(name).id, "points": points})
+                    for name, points in (("categ_drinks", 1), ("categ_tea", 2), ("categ_juice", 3))
+                ],
+            },
         ]
     )
-    world.name(programs, ["rebate_target", "rebate_growth", "rebate_range", "rebate_pool"])
-    programs.action_publish()
+    world.name(programs, ["rebate_target", "rebate_growth", "rebate_range", "rebate_pool", "rebate_mix"])
+    world.translate(
+        programs,
+        "name",
+        ["季度目标达成返利", "季度增长返利", "全品类返利", "区域动销奖励池", "品类组合积分返利"],
+    )
+    world.translate(
+        programs,
+        "description",
+        [
+            "达到季度目标的 80 % 起兑付；付款越及时，兑付比例越高。",
+            "按比上一季度多采购的部分计算。",
+            "面向全品类经营的经销商：两个品类都须达到起点。",
+            "全体经销商按销售合计达到档位，再按各自占比分配。",
+            "每瓶按品类计积分，茶饮和果汁更高；达到 10,000 分起折算为返利。",
+        ],
+    )
+    programs[:-1].action_publish()
     volume = world.ref("rebate_volume")
     draft = volume.browse(volume.action_new_version()["res_id"])
     draft.write(

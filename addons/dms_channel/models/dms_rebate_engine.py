@@ -212,7 +212,11 @@ class DmsRebateEngine(models.AbstractModel):
         programs = self._sort(programs | programs._get_preceding())
         partners_of = self._get_partners(programs, partners)
         windows = self._get_windows(programs, until)
-        sums = self.with_context(dms_rebate_day=until)._measure(programs, windows, partners_of)
+        measured_of = {
+            program: sorted({*ids, *program.takeover_ids.former_id.ids})
+            for program, ids in partners_of.items()
+        }
+        sums = self.with_context(dms_rebate_day=until)._measure(programs, windows, measured_of)
         places = {
             (window.program.id, window.role, window.period_start): n for n, window in enumerate(windows)
         }
@@ -260,15 +264,19 @@ class DmsRebateEngine(models.AbstractModel):
         :param known: :class:`.dms_rebate_modifier.Known`, None for plain programmes
         """
 
-        def total(number, part):
-            rows = sums.get((program.id, partner_id, number, part), ())
+        def total(number, part, partner=partner_id):
+            rows = sums.get((program.id, partner, number, part), ())
             return sum((value for _days, value in rows), rebate.ZERO)
 
         measure = total(numbers[0], WHOLE)
         if not known:
             return rebate.Facts(measure)
         stated = known.targets.get((partner_id, start), known.targets.get((partner_id, False)))
-        baseline = stated if stated is not None or numbers[1] is None else total(numbers[1], WHOLE)
+        baseline = stated
+        if stated is None and numbers[1] is not None:
+            baseline = program.takeover_ids._get_baseline(
+                partner_id, start, lambda partner: total(numbers[1], WHOLE, partner)
+            )
         elsewhere, excluded_by, room = program._get_related(standings, partner_id, start, end)
         factors = known.get_factors(partner_id, start)
         if payment := known.tables.get("payment"):
@@ -362,6 +370,9 @@ class DmsRebateEngine(models.AbstractModel):
         :return: number of standings
         """
         until = until or fields.Date.context_today(self)
+        if partners is not None:
+            # What the former holder of a territory sold is what the new one is compared with.
+            partners |= programs.takeover_ids.filtered(lambda row: row.former_id in partners).partner_id
         standings = self._compute_standings(programs, until, partners)
         wanted = {key: standing for key, standing in standings.items() if standing.program in programs}
         self.env["dms.rebate.balance"]._store_computed(programs, wanted, partners)

@@ -40,6 +40,7 @@ TERMS = {
     "partner_ids",
     "period",
     "period_months",
+    "point_ids",
     "pool_by",
     "previous_id",
     "price_leeway",
@@ -49,6 +50,7 @@ TERMS = {
     "relation_ids",
     "sequence",
     "state",
+    "takeover_ids",
     "target_ids",
     "territory_ids",
     "tier_ids",
@@ -128,6 +130,7 @@ class DmsRebateProgram(models.Model):
             ("quantity", "Quantity"),
             ("weight", "Weight"),
             ("volume", "Volume"),
+            ("points", "Points"),
         ],
         default="amount",
         required=True,
@@ -153,8 +156,8 @@ class DmsRebateProgram(models.Model):
         "Compared with",
         default="last_year",
         required=True,
-        help="A baseline stated for a distributor goes before what it bought: that is how one which took over a"
-        " territory is compared fairly.",
+        help="A baseline stated for a distributor goes before what it bought; where a territory moved, past sales can be"
+        " taken over.",
     )
     growth_only = fields.Boolean(
         "Pays on the Growth Only", help="Otherwise the rate applies to everything that is measured."
@@ -172,6 +175,15 @@ class DmsRebateProgram(models.Model):
     )
     newcomer_baseline = fields.Float("Baseline of New Distributors", digits=(18, 4))
     target_ids = fields.One2many("dms.rebate.target", "program_id", "Targets and Baselines", copy=True)
+    takeover_ids = fields.One2many(
+        "dms.rebate.takeover",
+        "program_id",
+        "Territories Taken Over",
+        copy=True,
+        help="Past sales that follow a territory to its new distributor. Without a row each distributor is compared with"
+        " its own past.",
+    )
+    point_ids = fields.One2many("dms.rebate.point", "program_id", "Points", copy=True)
     bundle_ids = fields.One2many(
         "dms.rebate.bundle",
         "program_id",
@@ -357,7 +369,7 @@ class DmsRebateProgram(models.Model):
                 program.journal_id and program.expense_account_id and program.accrual_account_id
             )
 
-    @api.depends("measure", "compare", "pool_by", "qualify_by")
+    @api.depends("measure", "basis", "compare", "pool_by", "qualify_by")
     def _compute_accrual_policy(self):
         for program in self:
             policy = program.accrual_policy or "posting"
@@ -368,6 +380,7 @@ class DmsRebateProgram(models.Model):
         self.ensure_one()
         return (
             self.measure == "invoiced"
+            and self.basis in ("amount", "quantity")
             and self.compare == "volume"
             and self.pool_by == "none"
             and self.qualify_by == "document"
@@ -391,6 +404,7 @@ class DmsRebateProgram(models.Model):
         "growth_only",
         "growth_against",
         "bundle_ids.threshold",
+        "takeover_ids.share",
         "factor_ids.factor",
         "relation_ids.kind",
         "amount_max",
@@ -441,6 +455,16 @@ class DmsRebateProgram(models.Model):
                     newcomer=choice("newcomer"),
                 )
             )
+            sentences += [
+                self.env._(
+                    "%(partner)s takes over %(share)s of the past sales of %(former)s from %(date)s on.",
+                    partner=row.partner_id.display_name,
+                    share=f"{100 * row.share:.4g} %",
+                    former=row.former_id.display_name,
+                    date=format_date(self.env, row.date),
+                )
+                for row in self.takeover_ids
+            ]
             if self.growth_only:
                 sentences.append(self.env._("Only the growth earns."))
         if self.bundle_ids:
@@ -510,6 +534,7 @@ class DmsRebateProgram(models.Model):
         "accrual_policy",
         "accrual_tier",
         "amount_cap",
+        "basis",
         "bundle_ids",
         "compare",
         "factor_ids",
@@ -619,6 +644,10 @@ class DmsRebateProgram(models.Model):
                     "Allow it on the account, or choose another.",
                     self.accrual_account_id.display_name,
                 )
+            )
+        if self.basis == "points" and not self.point_ids:
+            problems.append(
+                self.env._("It measures points and gives none: say what products or categories count for.")
             )
         if self.basis == "quantity":
             if not self.uom_id:
@@ -995,7 +1024,7 @@ class DmsRebateProgram(models.Model):
         self.ensure_one()
         rule = (
             (self.id,)
-            if self._has_counting_rule()
+            if self._has_counting_rule() or self.basis == "points"
             else tuple(
                 sorted(self.factor_ids.filtered(lambda line: line.kind == "payment").mapped("threshold"))
             )
@@ -1335,5 +1364,7 @@ class DmsRebateProgram(models.Model):
                 return Template._get_weight_uom_name_from_ir_config_parameter()
             case "volume":
                 return Template._get_volume_uom_name_from_ir_config_parameter()
+            case "points":
+                return self.env._("points")
             case _:
                 return self.uom_id.name

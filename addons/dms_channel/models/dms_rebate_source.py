@@ -8,7 +8,7 @@ class DmsRebateSource(models.AbstractModel):
 
     Columns: ``partner_id``, ``product_id``, ``line_id`` (of the model in :meth:`_get_line_model`), ``qualifying`` and
     ``event`` (days), ``days`` to payment (0 where nobody pays) and ``value``: net value in the programme's currency at
-    the document's day, quantity in the programme's unit, weight or volume; returns count below zero.
+    the document's day, quantity in the programme's unit, weight, volume or points; returns count below zero.
     """
 
     _name = "dms.rebate.source"
@@ -81,6 +81,17 @@ class DmsRebateSource(models.AbstractModel):
             """,
             unit,
         )
+        if program.basis == "points":
+            points_of = program.point_ids._get_points()
+            joins = SQL(
+                "%s JOIN unnest(%s::int[], %s::numeric[]) AS given (product_id, points) ON given.product_id = product.id",
+                joins,
+                list(points_of),
+                list(map(repr, points_of.values())),
+            )
+            return SQL(
+                "ROUND(%s * unit.factor / product_unit.factor * given.points, 4)", parts["quantity"]
+            ), joins
         return SQL(
             "ROUND(%s * unit.factor / product_unit.factor * COALESCE(product.%s, 0)::numeric, 4)",
             parts["quantity"],

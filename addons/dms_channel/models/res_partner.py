@@ -16,7 +16,8 @@ class ResPartner(models.Model):
         tracking=True,
         help="A distributor buys from the brand and has an agreement; an outlet sells to consumers.",
     )
-    grade_id = fields.Many2one(string="Grade")
+    # Partnership calls it "Partner Level".
+    grade_id = fields.Many2one(string="Grade")  # pylint: disable=attribute-string-redundant
     territory_id = fields.Many2one(
         "dms.territory",
         compute="_compute_territory_id",

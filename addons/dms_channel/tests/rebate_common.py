@@ -64,7 +64,7 @@ class RebateCommon(AccountTestInvoicingCommon):
     @classmethod
     def _program(cls, tiers=((0, 10), (100, 20), (300, 30)), publish=True, **vals):
         """Create a programme; ``tiers`` are pairs (from, rate)."""
-        kind = "unit" if vals.get("basis") == "quantity" else "percent"
+        kind = "percent" if vals.get("basis", "amount") == "amount" else "unit"
         program = cls.env["dms.rebate.program"].create(
             {
                 "name": "Volume bonus",

@@ -247,3 +247,35 @@ class TestPureRebate(unittest.TestCase):
             self.assertEqual(start, end + timedelta(days=1))
         middle = first + timedelta(days=days // 2)
         self.assertIn(rebate_period.period_of(middle, kind, first, last, months), periods)
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.integers(1, 3),
+                st.sampled_from("ABC"),
+                st.sampled_from("ABC"),
+                st.sampled_from(["1", "0.5", "0.25"]),
+            ),
+            max_size=6,
+        ),
+        st.randoms(use_true_random=False),
+    )
+    def test_past_sales_move_and_never_multiply(self, rows, dice):
+        own = {"A": D(1000), "B": D("70.5"), "C": D(0)}
+        moves, given_away = [], {}
+        for day, former, new, part in rows:
+            left = D(1) - given_away.get((day, former), D(0))
+            if former != new and D(part) <= left:
+                given_away[day, former] = D(1) - left + D(part)
+                moves.append((day, former, new, D(part)))
+        held = rebate.take_over(moves, own.get)
+        self.assertEqual(sum(held.values()), sum(own[key] for key in held))
+        self.assertTrue(all(value >= 0 for value in held.values()))
+        shuffled = list(moves)
+        dice.shuffle(shuffled)
+        self.assertEqual(rebate.take_over(shuffled, own.get), held)
+
+    def test_what_was_taken_over_moves_on(self):
+        moves = [(2, "B", "C", D("0.5")), (1, "A", "B", D(1))]
+        own = {"A": D(100), "B": D(20), "C": D(5)}
+        self.assertEqual(rebate.take_over(moves, own.get), {"A": D(0), "B": D(60), "C": D(65)})

@@ -251,6 +251,99 @@ class TestRebateEngine(RebateCommon):
         )
         self.assertEqual(self._earned(moved, self.south), 10)
 
+    def test_past_sales_follow_a_territory(self):
+        self._invoice(self.north, 1000, date="2025-02-10")
+        self._invoice(self.south, 100, date="2025-02-10")
+        takeover = {
+            "former_id": self.north.id,
+            "partner_id": self.south.id,
+            "date": "2026-01-01",
+            "share": 0.4,
+        }
+        program = self._periodic(
+            compare="growth",
+            growth_only=True,
+            tiers=((0, 10),),
+            takeover_ids=[Command.create(takeover)],
+        )
+        self._invoice(self.north, 700)
+        self._invoice(self.south, 700)
+        self.assertEqual(self._earned(program), 10, "compared with the 600 that stayed")
+        self.assertEqual(
+            self._earned(program, self.south), 20, "compared with its own 100 and 400 taken over"
+        )
+        self.assertIn("(700 − 500) ÷ 500", self._explanation(program, self.south))
+        self._invoice(self.north, 500, date="2025-03-10")
+        self.assertEqual(self._earned(program, self.south), 0, "the former holder's past has grown")
+
+    def test_a_territory_that_moves_later_does_not_count_yet(self):
+        self._invoice(self.north, 1000, date="2025-02-10")
+        program = self._periodic(
+            compare="growth",
+            tiers=((0, 10),),
+            newcomer="first",
+            takeover_ids=[
+                Command.create(
+                    {"former_id": self.north.id, "partner_id": self.south.id, "date": "2026-01-02"}
+                )
+            ],
+        )
+        self._invoice(self.south, 500)
+        self.assertEqual(self._earned(program, self.south), 50, "a newcomer still")
+
+    def test_no_more_than_all_of_the_past_moves(self):
+        row = {"former_id": self.north.id, "partner_id": self.south.id, "date": "2026-01-01", "share": 0.6}
+        third = self.env["res.partner"].create({"name": "Third", "channel_role": "distributor"})
+        with self.assertRaisesRegex(ValidationError, "More than all past sales of North Trading"):
+            self._periodic(
+                compare="growth",
+                publish=False,
+                takeover_ids=[Command.create(row), Command.create({**row, "partner_id": third.id})],
+            )
+
+    def test_points(self):
+        program = self._periodic(
+            tiers=((0, 0.5), (100, 1)),
+            basis="points",
+            publish=False,
+            point_ids=[
+                Command.create({"categ_id": self.drinks.id, "points": 2}),
+                Command.create({"categ_id": self.juice.id, "points": 3}),
+                Command.create({"product_id": self.cola.id, "points": 2.5}),
+            ],
+        )
+        program.action_publish()
+        self.assertEqual(program.accrual_policy, "periodic", "an invoice's amounts do not tell its points")
+        dozen = self.env.ref("uom.product_uom_dozen")
+        cola, apple, soap = (
+            Command.create({"product_id": product.id, "quantity": quantity, "price_unit": 10, **unit})
+            for product, quantity, unit in (
+                (self.cola, 2, {"product_uom_id": dozen.id}),
+                (self.apple, 10, {}),
+                (self.soap, 1000, {}),
+            )
+        )
+        invoice = self._invoice(self.north, [], invoice_line_ids=[cola, apple, soap])
+        # 24 bottles at 2.5 points and 10 at 3, the nearest category's; soap has none.
+        self.assertEqual(self._earned(program), 45)
+        self.assertIn("90", self._explanation(program))
+        invoice._reverse_moves(cancel=True)
+        self.assertEqual(self._earned(program), 0)
+
+    def test_points_say_what_is_missing(self):
+        program = self._periodic(basis="points", publish=False)
+        with self.assertRaisesRegex(UserError, "measures points and gives none"):
+            program.action_publish()
+        with self.assertRaisesRegex(ValidationError, "either a product or a category"):
+            program.point_ids = [Command.create({"points": 1})]
+
+    def test_weight_does_not_accrue_by_invoice(self):
+        """An invoice's amounts say nothing of its weight, so such a programme is never counted by them."""
+        program = self._program(tiers=((0, 1),), basis="weight", publish=False)
+        self.assertEqual(program.accrual_policy, "periodic")
+        with self.assertRaises(ValidationError):
+            program.accrual_policy = "posting"
+
     def test_bundle(self):
         program = self._periodic(
             tiers=((0, 10),),

@@ -467,6 +467,26 @@ def payment_factor(parts, table):
 # === SEVERAL DISTRIBUTORS, SEVERAL PROGRAMMES ===
 
 
+def take_over(moves, own):
+    """Let past sales follow territories to their new distributors.
+
+    Moves of one day share out what their former holders had before that day, so neither their order nor their number
+    changes the total; what was taken over moves on with the next move.
+
+    :param moves: tuples ``(date, former, new, share)``, share a Decimal above 0 and at most 1
+    :param own: function key -> Decimal, what a distributor itself sold
+    :return: dict key -> Decimal for all that the moves name; their sum is that of their own sales
+    """
+    held = {key: own(key) for _date, former, new, _share in moves for key in (former, new)}
+    for date in sorted({date for date, *_rest in moves}):
+        before = dict(held)
+        for day, former, new, part in moves:
+            if day == date:
+                held[former] -= before[former] * part
+                held[new] += before[former] * part
+    return held
+
+
 def share(total, weights, rounding=CENT):
     """Split a rounded total in proportion to the weights, so that the parts add up to it exactly.
 

@@ -83,6 +83,8 @@ class DmsRebateModifier(models.AbstractModel):
         match program.basis:
             case "weight" | "volume":
                 return rebate.decimal(product[program.basis])
+            case "points":
+                return rebate.decimal(program.point_ids._get_points().get(product.id, 0))
             case "quantity":
                 if not product.uom_id._has_common_reference(program.uom_id):
                     return rebate.ZERO
