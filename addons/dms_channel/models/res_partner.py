@@ -17,7 +17,7 @@ class ResPartner(models.Model):
         help="A distributor buys from the brand and has an agreement; an outlet sells to consumers.",
     )
     # Partnership calls it "Partner Level".
-    grade_id = fields.Many2one(string="Grade")  # pylint: disable=attribute-string-redundant
+    grade_id = fields.Many2one(string="Grade")  # pylint: disable=unknown-option-value,attribute-string-redundant
     territory_id = fields.Many2one(
         "dms.territory",
         compute="_compute_territory_id",
