@@ -282,19 +282,35 @@ def settled_quarter(world):
 
 
 def settlements(world):
-    """Two quarters credited, the one that follows waiting: half of it confirmed."""
+    """Two quarters posted, the one that follows on its way: with a dispute, and one that waits for an approval."""
     env = world.env
     accountant = world.ref("user_accountant")
+    env["dms.settlement.level"].create(
+        {
+            "group_id": env.ref("dms_channel.dms_channel_group_manager").id,
+            "amount_from": 20000 * world.price_scale,
+            "user_id": world.ref("user_manager").id,
+        }
+    )
     Settlement = env["dms.settlement"].with_user(accountant).sudo()
     last = settled_quarter(world)
     for first in (last - relativedelta(months=3), last):
         end = first + relativedelta(months=3, days=-1)
-        credited = Settlement._generate(first, end)
-        credited.credit_date = min(end + timedelta(days=12), world.today)
-        credited.action_confirm()
-        credited.action_credit()
+        posted = Settlement._generate(first, end)
+        posted.credit_date = min(end + timedelta(days=12), world.today)
+        posted.action_send()
+        posted.action_accept()
+        waiting = posted.filtered(lambda settlement: settlement.state == "to_approve")
+        waiting.with_user(world.ref("user_manager")).action_approve()
+        posted.action_post()
     first = last + relativedelta(months=3)
     end = min(first + relativedelta(months=3), world.today) - timedelta(days=1)
     waiting = Settlement._generate(first, end)
-    waiting[: len(waiting) // 2].action_confirm()
     waiting[:1].note = "Preview of the running quarter, agreed with Ms Sun by telephone."
+    sent = waiting[: len(waiting) // 2 + 1]
+    sent.action_send()
+    sent[0].action_accept()
+    for settlement in sent[1:2]:
+        settlement.line_ids[:1]._dispute(
+            "The invoice of the last week is missing: the goods arrived on the 28th. 最后一周的发票没有计入。"
+        )

@@ -11,6 +11,17 @@ class AccountMove(models.Model):
     dms_settlement_id = fields.Many2one(
         "dms.settlement", "Settlement", readonly=True, copy=False, ondelete="restrict", index="btree_not_null"
     )
+    dms_settlement_role = fields.Selection(
+        [
+            ("posting", "Posting"),
+            ("set_off", "Set-off"),
+            ("write_off", "Write-off"),
+            ("reversal", "Reversal"),
+        ],
+        "Role in the Settlement",
+        readonly=True,
+        copy=False,
+    )
     dms_rebate_pending = fields.Selection(
         [("new", "New"), ("changed", "Changed")],
         "Rebate Computation",
@@ -95,6 +106,7 @@ class AccountMove(models.Model):
             lambda move: not move.dms_rebate_pending and move._dms_earns_rebate()
         )._dms_set_rebate_pending("new")
         self.env["dms.rebate.accrual"]._accrue(posted)
+        posted.sudo().line_ids.dms_settlement_use_id.settlement_id._reconcile_uses()
         return posted
 
     def _reverse_moves(self, default_values_list=None, cancel=False):
@@ -112,10 +124,10 @@ class AccountMove(models.Model):
                     )
                 )
             settlement_sudo = move.sudo().dms_settlement_id
-            if settlement_sudo.state == "credited" and settlement_sudo.credit_note_id == move.sudo():
+            if settlement_sudo.state == "posted":
                 raise UserError(
                     self.env._(
-                        "%(move)s is the credit note of settlement %(settlement)s. Cancel the settlement instead.",
+                        "%(move)s was posted by settlement %(settlement)s. Cancel the settlement instead.",
                         move=move.display_name,
                         settlement=settlement_sudo.name,
                     )

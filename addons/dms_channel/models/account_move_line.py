@@ -21,11 +21,26 @@ class AccountMoveLine(models.Model):
         index="btree_not_null",
     )
 
+    dms_settlement_use_id = fields.Many2one(
+        "dms.settlement.use",
+        "Use of a Settlement",
+        readonly=True,
+        copy=False,
+        ondelete="set null",
+        index="btree_not_null",
+    )
+
+    def _copy_data_extend_business_fields(self, values):
+        super()._copy_data_extend_business_fields(values)
+        # A credit note gives back what its invoice drew on a settlement.
+        values["dms_settlement_use_id"] = self.dms_settlement_use_id.id
+
     def _dms_earns_rebate(self):
-        """Return whether the line is a sale of goods or a discount on it: no section, tax, note or freight."""
+        """Return whether the line is a sale of goods or a discount on it: no section, tax, note, freight or set-off."""
         self.ensure_one()
         return bool(
             self.display_type == "product"
             and self.product_id
+            and not self.dms_settlement_use_id
             and not self.sale_line_ids.filtered("is_delivery")
         )

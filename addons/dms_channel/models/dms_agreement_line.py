@@ -294,6 +294,7 @@ class DmsAgreementLine(models.Model):
                    AND move.dms_settlement_id IS NULL
                   JOIN account_move_line line
                     ON line.move_id = move.id AND line.display_type = 'product' AND line.product_id IS NOT NULL
+                   AND line.dms_settlement_use_id IS NULL
                   LEFT JOIN res_partner shipping ON shipping.id = move.partner_shipping_id
                  GROUP BY agreement.id, line.product_id, shipping.territory_id
                 """,

@@ -113,7 +113,7 @@ class DmsRebateAccrual(models.Model):
     @api.depends("settlement_line_id.settlement_id.state", "reversal_id")
     def _compute_state(self):
         for accrual in self:
-            if accrual.settlement_line_id.settlement_id.state == "credited":
+            if accrual.settlement_line_id.settlement_id.state == "posted":
                 accrual.state = "settled"
             else:
                 accrual.state = "reversed" if accrual.reversal_id else "posted"
@@ -256,6 +256,40 @@ class DmsRebateAccrual(models.Model):
             "domain": [("id", "in", lines)],
             "context": {"create": False, "edit": False, "delete": False},
         }
+
+    def _get_source_rows(self):
+        """Return the lines that a period which all documents made was measured on: ``(document, product, quantity, unit,
+        value)``, what came back below zero."""
+        self.ensure_one()
+        program_sudo = self.program_id.sudo()
+        model = self.env["dms.rebate.source"]._get_line_model(program_sudo.measure)
+        ids = (
+            self.env["dms.rebate.engine"]
+            .sudo()
+            ._get_line_ids(program_sudo, self.partner_id.id, self.period_start)
+        )
+        rows = []
+        for line in self.env[model].sudo().browse(ids):
+            product = line.product_id.display_name
+            match model:
+                case "account.move.line":
+                    sign = -1 if line.move_id.move_type == "out_refund" else 1
+                    quantity, value = sign * line.quantity, sign * line.price_subtotal
+                    rows.append((line.move_id.name, product, quantity, line.product_uom_id.name, value))
+                case "sale.order.line":
+                    quantity, value = line.product_uom_qty, line.price_subtotal
+                    rows.append((line.order_id.name, product, quantity, line.product_uom_id.name, value))
+                case "stock.move":
+                    sign = 1 if line.location_dest_id.usage == "customer" else -1
+                    sold = line.sale_line_id
+                    value = sold.price_subtotal * line.quantity / (sold.product_uom_qty or 1.0)
+                    rows.append(
+                        (line.reference, product, sign * line.quantity, line.product_uom.name, sign * value)
+                    )
+                case _:
+                    unit = line.product_id.uom_id.name
+                    rows.append((line.display_name, product, -line.quantity, unit, -line.amount))
+        return rows
 
     # === BUSINESS ===
 

@@ -9,6 +9,7 @@ from odoo.tools import format_date, formatLang
 
 from ..tools import guard, rebate, rebate_period
 from .dms_rebate_engine import Standing, Validity
+from .dms_settlement_posting import PAYOUTS
 
 # What a published programme promises: changed by a new version only.
 TERMS = {
@@ -324,12 +325,35 @@ class DmsRebateProgram(models.Model):
         domain="[('account_type', 'in', ('liability_current', 'liability_non_current')), ('reconcile', '=', True)]",
         help="A liability account that allows reconciliation: settlements clear it item by item.",
     )
+    tax_source = fields.Selection(
+        [("base", "Those of the invoices that earned it"), ("stated", "Stated here")],
+        "Credit Note Taxes",
+        compute="_compute_tax_source",
+        store=True,
+        readonly=False,
+        precompute=True,
+        required=True,
+        help="The settlement's credit note divides the rebate over the taxes of the invoices in proportion to their net"
+        " value, or has the taxes stated here, mapped by the distributor's fiscal position.",
+    )
     tax_ids = fields.Many2many(
         "account.tax",
-        string="Credit Note Taxes",
+        string="Stated Taxes",
         check_company=True,
         domain="[('type_tax_use', '=', 'sale'), ('price_include', '=', False)]",
-        help="Taxes on the lines of the settlement's credit note.",
+        help="Taxes on the lines of the settlement's credit note; none where nothing is stated.",
+    )
+    payout = fields.Selection(
+        PAYOUTS,
+        "Pay Out As",
+        tracking=True,
+        help="Programmes that state it are settled apart. Empty: as the distributor wishes.",
+    )
+    offset_share = fields.Float(
+        "Share of an Order",
+        digits=(5, 4),
+        help="The most of an order's net value that is set off, where the pay-out is an offset on future orders. Zero: the"
+        " company's.",
     )
     missing_accounts = fields.Boolean(compute="_compute_missing_accounts")
 
@@ -368,6 +392,11 @@ class DmsRebateProgram(models.Model):
             program.missing_accounts = not (
                 program.journal_id and program.expense_account_id and program.accrual_account_id
             )
+
+    @api.depends("tax_ids")
+    def _compute_tax_source(self):
+        for program in self:
+            program.tax_source = "stated" if program.tax_ids else program.tax_source or "base"
 
     @api.depends("measure", "basis", "compare", "pool_by", "qualify_by")
     def _compute_accrual_policy(self):
@@ -508,7 +537,7 @@ class DmsRebateProgram(models.Model):
         }
         settled = dict(
             self.env["dms.settlement.line"]._read_group(
-                [("program_id", "in", self.ids), ("settlement_id.state", "=", "credited")],
+                [("program_id", "in", self.ids), ("settlement_id.state", "=", "posted")],
                 ["program_id"],
                 ["amount:sum"],
             )

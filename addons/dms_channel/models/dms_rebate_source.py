@@ -205,6 +205,7 @@ class DmsRebateSource(models.AbstractModel):
             "where": SQL(
                 """
                 line.display_type = 'product' AND line.product_id IS NOT NULL
+                AND line.dms_settlement_use_id IS NULL
                 AND move.state = 'posted' AND move.move_type IN ('out_invoice', 'out_refund')
                 AND move.dms_settlement_id IS NULL AND move.company_id = %s
                 AND NOT EXISTS (SELECT FROM sale_order_line_invoice_rel AS rel
@@ -287,7 +288,8 @@ class DmsRebateSource(models.AbstractModel):
             "where": SQL(
                 """
                 ordered.state = 'sale' AND line.display_type IS NULL AND line.product_id IS NOT NULL
-                AND NOT COALESCE(line.is_delivery, FALSE) AND ordered.company_id = %s
+                AND NOT COALESCE(line.is_delivery, FALSE) AND line.dms_settlement_use_id IS NULL
+                AND ordered.company_id = %s
                 """,
                 program.company_id.id,
             ),

@@ -15,6 +15,41 @@ class ResCompany(models.Model):
         "account.account", "Accrued Rebates Account", check_company=True
     )
 
+    dms_settlement_days = fields.Integer(
+        "Days to Answer a Settlement",
+        default=7,
+        help="So many days a distributor has to accept or dispute the lines of a settlement; what it has not answered by"
+        " then counts as accepted. 0: nobody is asked.",
+    )
+    dms_settlement_account_id = fields.Many2one(
+        "account.account",
+        "Settlements to Use Up Account",
+        check_company=True,
+        domain="[('account_type', 'in', ('liability_current', 'liability_non_current')), ('reconcile', '=', True)]",
+        help="Holds settlements that goods or future orders use up, until those are invoiced.",
+    )
+    dms_payout_journal_id = fields.Many2one(
+        "account.journal",
+        "Pay-out Journal",
+        check_company=True,
+        domain="[('type', 'in', ('bank', 'cash'))]",
+        help="Settlements are paid from here. Empty: the first bank journal.",
+    )
+
+    dms_offset_share = fields.Float(
+        "Share of an Order",
+        digits=(5, 4),
+        default=0.3,
+        help="The most of an order's net value that settlements may be set off against, where the settlement doesn't say.",
+    )
+    dms_offset_product_id = fields.Many2one(
+        "product.product",
+        "Set-off Product",
+        check_company=True,
+        domain="[('type', '=', 'service'), ('invoice_policy', '=', 'order')]",
+        help="Stands on the order lines that use up a settlement.",
+    )
+
     dms_agreement_reminder_days = fields.Char(
         "Agreement Reminders",
         default="90, 30, 7",
@@ -46,6 +81,15 @@ class ResCompany(models.Model):
     )
     dms_feed_folder_release = fields.Boolean("Release Right Lines at Once", groups="base.group_system")
 
+    _dms_settlement_days_positive = models.Constraint(
+        "CHECK(dms_settlement_days >= 0)", "A distributor can't have less than no day to answer a settlement."
+    )
+
+    _dms_offset_share_range = models.Constraint(
+        "CHECK(dms_offset_share >= 0 AND dms_offset_share <= 1)",
+        "The share of an order that settlements are set off against lies between 0 and 100 %.",
+    )
+
     _dms_statement_days_positive = models.Constraint(
         "CHECK(dms_statement_days > 0 AND dms_statement_reminder_days >= 0)",
         "Give distributors at least one day to answer a statement.",
@@ -74,8 +118,26 @@ class ResCompany(models.Model):
                 )
         return [int(text) for text in days]
 
+    def _dms_get_offset_product(self):
+        """The service that stands for the use of a settlement on an order, made when it is first needed (as superuser)."""
+        self.ensure_one()
+        if not self.dms_offset_product_id:
+            self.dms_offset_product_id = self.env["product.product"].create(
+                {
+                    "name": self.env._("Settlement set off"),
+                    "type": "service",
+                    "invoice_policy": "order",
+                    "list_price": 0.0,
+                    "sale_ok": False,
+                    "purchase_ok": False,
+                    "taxes_id": False,
+                    "company_id": self.id,
+                }
+            )
+        return self.dms_offset_product_id
+
     def _dms_prepare_rebate_accounts(self):
-        """Give the company a journal and two accounts for rebates where it has none; existing ones stay.
+        """Give the company a journal and three accounts for rebates where it has none; existing ones stay.
 
         Runs with the rights of the user, who must be allowed to change the chart of accounts.
         """
@@ -91,6 +153,16 @@ class ResCompany(models.Model):
                 company.dms_rebate_accrual_account_id = Account.create(
                     self._dms_prepare_rebate_account_vals(
                         company, self.env._("Accrued rebates"), "liability_current", "200000", reconcile=True
+                    )
+                )
+            if not company.dms_settlement_account_id:
+                company.dms_settlement_account_id = Account.create(
+                    self._dms_prepare_rebate_account_vals(
+                        company,
+                        self.env._("Settlements to use up"),
+                        "liability_current",
+                        "200000",
+                        reconcile=True,
                     )
                 )
             if not company.dms_rebate_journal_id:

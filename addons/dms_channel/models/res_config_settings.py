@@ -7,6 +7,12 @@ class ResConfigSettings(models.TransientModel):
     dms_agreement_reminder_days = fields.Char(
         related="company_id.dms_agreement_reminder_days", readonly=False
     )
+    dms_settlement_days = fields.Integer(related="company_id.dms_settlement_days", readonly=False)
+    dms_settlement_account_id = fields.Many2one(
+        related="company_id.dms_settlement_account_id", readonly=False
+    )
+    dms_payout_journal_id = fields.Many2one(related="company_id.dms_payout_journal_id", readonly=False)
+    dms_offset_share = fields.Float(related="company_id.dms_offset_share", readonly=False)
     dms_statement_days = fields.Integer(related="company_id.dms_statement_days", readonly=False)
     dms_statement_reminder_days = fields.Integer(
         related="company_id.dms_statement_reminder_days", readonly=False

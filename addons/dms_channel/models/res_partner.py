@@ -6,6 +6,8 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL
 from odoo.tools.sql import column_exists, create_column
 
+from .dms_settlement_posting import PAYOUTS
+
 
 class ResPartner(models.Model):
     _inherit = "res.partner"
@@ -92,6 +94,13 @@ class ResPartner(models.Model):
         compute="_compute_dms_rebate_open",
         groups="dms_channel.dms_channel_group_user",
         help="What has accrued and is not settled yet, in the company's currency.",
+    )
+    dms_payout = fields.Selection(
+        PAYOUTS,
+        string="Settlements Paid Out As",
+        company_dependent=True,
+        groups="dms_channel.dms_channel_group_user",
+        help="How this distributor's settlements are paid out where the programme does not say. Empty: by credit note.",
     )
 
     dms_statement_open_count = fields.Integer(

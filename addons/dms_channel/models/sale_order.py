@@ -139,6 +139,24 @@ class SaleOrder(models.Model):
     dms_override_count = fields.Integer(
         compute="_compute_dms_override_count", groups="dms_channel.dms_channel_group_user"
     )
+    dms_settlement_use_ids = fields.One2many(
+        "dms.settlement.use", "order_id", string="Uses of Settlements", readonly=True, copy=False
+    )
+    dms_set_off_amount = fields.Monetary(
+        string="Set Off",
+        compute="_compute_dms_set_off_amount",
+        compute_sudo=True,
+        help="Net amount of settlements that this order uses up, or will use up when it is confirmed.",
+    )
+    dms_goods_settlement_id = fields.Many2one(
+        "dms.settlement",
+        string="Goods of Settlement",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+        ondelete="restrict",
+        help="The settlement that is paid out by these goods.",
+    )
     dms_content = fields.Json(
         readonly=True, copy=False, help="What the decision was about: another content needs another decision."
     )
@@ -202,6 +220,14 @@ class SaleOrder(models.Model):
         for order in self:
             order.dms_override_count = counts.get(order.id, 0)
 
+    @api.depends("dms_settlement_use_ids.amount", "order_line.price_subtotal", "state")
+    def _compute_dms_set_off_amount(self):
+        drafts = self.filtered(lambda order: order.state in ("draft", "sent"))
+        expected = self.env["dms.settlement.use"]._get_expected(drafts)
+        for order in self:
+            used = sum(order.dms_settlement_use_ids.mapped("amount"))
+            order.dms_set_off_amount = used or expected.get(order, 0.0)
+
     @api.constrains("state")
     def _check_dms_cleared(self):
         for order in self:
@@ -250,7 +276,22 @@ class SaleOrder(models.Model):
         stopped = waiting - waiting._dms_decide()
         if stopped == self:
             return True
+        self.env["dms.settlement.use"].sudo()._apply((waiting - stopped).sudo())
         return super(SaleOrder, self - stopped).action_confirm()
+
+    def _action_cancel(self):
+        result = super()._action_cancel()
+        self.sudo().dms_settlement_use_ids._release()
+        return result
+
+    def _get_copiable_order_lines(self):
+        return super()._get_copiable_order_lines().filtered(lambda line: not line.dms_settlement_use_id)
+
+    def action_view_dms_settlements(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_settlement_action")
+        settlements = self.dms_settlement_use_ids.settlement_id | self.dms_goods_settlement_id
+        return {**action, "domain": [("id", "in", settlements.ids)], "context": {}}
 
     def _recompute_prices(self):
         for order in self:
@@ -352,7 +393,8 @@ class SaleOrder(models.Model):
         return customer.territory_id if customer.channel_role == "outlet" else customer.territory_id.browse()
 
     def _get_dms_lines(self):
-        """Lines of goods that were ordered: no notes, down payments, delivery costs or rewards of a promotion."""
+        """Lines of goods that were ordered: no notes, down payments, delivery costs, rewards of a promotion or set-offs of
+        settlements."""
         return self.order_line.filtered(
             lambda line: (
                 line.product_id
@@ -360,9 +402,15 @@ class SaleOrder(models.Model):
                 and not line.is_downpayment
                 and not line.is_delivery
                 and not line.is_reward_line
+                and not line.dms_settlement_use_id
                 and line.product_uom_qty
             )
         )
+
+    def _get_dms_goods_net(self):
+        """What the goods come to without taxes."""
+        self.ensure_one()
+        return sum(self._get_dms_lines().mapped("price_subtotal"))
 
     def _get_dms_judged(self, past=False):
         """The orders as the rules see them.
@@ -814,8 +862,10 @@ class SaleOrder(models.Model):
             )
         )
         changed.filtered(lambda order: order.state in ("draft", "sent"))._dms_reset()
-        for order in changed.filtered(lambda order: order.state == "sale"):
+        confirmed = changed.filtered(lambda order: order.state == "sale")
+        for order in confirmed:
             order._dms_recheck()
+        confirmed.sudo().dms_settlement_use_ids._limit()
 
     def _dms_recheck(self):
         self.ensure_one()

@@ -41,6 +41,9 @@ from . import (
     test_rebate_engine,
     test_rebate_program,
     test_settlement,
+    test_settlement_flow,
+    test_settlement_sessions,
+    test_settlement_use,
     test_statement,
     test_territory,
 )

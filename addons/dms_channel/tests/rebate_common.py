@@ -111,13 +111,18 @@ class RebateCommon(AccountTestInvoicingCommon):
 
     @classmethod
     def _settle(cls, partner=None, until="2026-12-31", since="2026-01-01"):
-        """Generate, confirm and credit; return the settlements."""
+        """Generate, send, accept and post; return the settlements."""
         settlements = cls.env["dms.settlement"]._generate(
             fields.Date.to_date(since), fields.Date.to_date(until), partners=partner
         )
-        settlements.action_confirm()
-        settlements.action_credit()
+        cls._post_settlements(settlements)
         return settlements
+
+    @classmethod
+    def _post_settlements(cls, settlements):
+        settlements.action_send()
+        settlements.action_accept()
+        settlements.action_post()
 
     @classmethod
     def _give_points(cls, partner, points):
@@ -140,7 +145,7 @@ class RebateCommon(AccountTestInvoicingCommon):
         """Accrual minus reversal minus settlement is what the account holds, and standings are the sum of accruals."""
         accruals = self.env["dms.rebate.accrual"].search([("partner_id", "=", partner.id)])
         settled = self.env["dms.settlement.line"].search(
-            [("partner_id", "=", partner.id), ("settlement_id.state", "=", "credited")]
+            [("partner_id", "=", partner.id), ("settlement_id.state", "=", "posted")]
         )
         self.assertAlmostEqual(
             sum(accruals.mapped("amount")) - sum(settled.mapped("computed_amount")), self._ledger(partner), 6

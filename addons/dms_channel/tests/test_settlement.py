@@ -1,4 +1,7 @@
+import io
 import random
+
+from openpyxl import load_workbook
 
 from odoo import Command, fields
 from odoo.exceptions import AccessError, UserError
@@ -32,9 +35,10 @@ class TestSettlement(RebateCommon):
             [{"program_id": program.id, "base_amount": 3800, "factor": 1, "amount": 1100}],
         )
         settlement = settlement.with_user(self.accountant)
-        settlement.action_confirm()
-        settlement.action_credit()
-        credit_note = settlement.credit_note_id
+        settlement.action_send()
+        settlement.action_accept()
+        settlement.action_post()
+        credit_note = settlement.posting_id
         self.assertRecordValues(
             credit_note,
             [
@@ -83,9 +87,8 @@ class TestSettlement(RebateCommon):
             fields.Date.to_date("2026-01-01"), fields.Date.to_date("2026-03-31")
         )
         settlement.credit_date = "2026-03-12"
-        settlement.action_confirm()
-        settlement.action_credit()
-        self.assertEqual(settlement.credit_note_id.invoice_date, fields.Date.to_date("2026-03-12"))
+        self._post_settlements(settlement)
+        self.assertEqual(settlement.posting_id.invoice_date, fields.Date.to_date("2026-03-12"))
         self.assertEqual(self._ledger(self.north), 0)
 
     def test_credit_points_scale_the_rebate(self):
@@ -98,7 +101,7 @@ class TestSettlement(RebateCommon):
         settlements = self._settle()
         north = settlements.filtered(lambda settlement: settlement.partner_id == self.north)
         self.assertRecordValues(north.line_ids, [{"computed_amount": 100.01, "factor": 0.8, "amount": 80.01}])
-        self.assertEqual(north.credit_note_id.amount_total, 80.01)
+        self.assertEqual(north.posting_id.amount_total, 80.01)
         self.assertEqual((settlements - north).amount_total, 100)
         self.assertEqual(self._ledger(self.north), 0, "the whole accrual is cleared")
         self.assertAlmostEqual(
@@ -107,7 +110,7 @@ class TestSettlement(RebateCommon):
         self.assertIn("72 credit points: paid at 80 %", north.line_ids.explanation)
         self._assert_ties(self.north)
 
-    def test_points_of_the_day_of_confirmation_count(self):
+    def test_points_of_the_day_of_sending_count(self):
         self._program(tiers=((0, 10),), factor_ids=FACTORS)
         self._give_points(self.north, 85)
         self._invoice(self.north, 1000)
@@ -116,17 +119,18 @@ class TestSettlement(RebateCommon):
         )
         self.assertEqual(settlement.amount_total, 100)
         self._give_points(self.north, -30)
-        settlement.action_confirm()
+        settlement.action_send()
         self.assertEqual(settlement.amount_total, 50)
         self._give_points(self.north, -30)
-        settlement.action_credit()
-        self.assertEqual(settlement.credit_note_id.amount_total, 50)
+        settlement.action_accept()
+        settlement.action_post()
+        self.assertEqual(settlement.posting_id.amount_total, 50)
 
     def test_without_points_nothing_is_paid_and_all_is_released(self):
         self._program(tiers=((0, 10),), factor_ids=FACTORS)
         self._invoice(self.north, 1000)
         settlement = self._settle()
-        self.assertEqual((settlement.amount_total, settlement.credit_note_id.amount_total), (0, 0))
+        self.assertEqual((settlement.amount_total, settlement.posting_id.amount_total), (0, 0))
         self.assertEqual(self._ledger(self.north), 0)
         self._assert_ties(self.north)
 
@@ -157,12 +161,13 @@ class TestSettlement(RebateCommon):
         self._invoice(self.north, 100)
         again = self.env["dms.settlement"]._generate(day("2026-01-01"), day("2026-03-31"))
         self.assertEqual((again, again.amount_total), (first, 1130))
-        first.action_confirm()
-        first.action_confirm()
-        first.action_credit()
-        credit_note = first.credit_note_id
-        first.action_credit()
-        self.assertEqual(first.credit_note_id, credit_note)
+        first.action_send()
+        first.action_send()
+        first.action_accept()
+        first.action_post()
+        credit_note = first.posting_id
+        first.action_post()
+        self.assertEqual(first.posting_id, credit_note)
         self.assertEqual(self.env["account.move"].search_count([("dms_settlement_id", "=", first.id)]), 1)
         self.assertFalse(self.env["dms.settlement"]._generate(day("2026-01-01"), day("2026-03-31")))
 
@@ -170,7 +175,7 @@ class TestSettlement(RebateCommon):
         self._program()
         self._invoice(self.north, 3800)
         settlement = self._settle()
-        credit_note = settlement.credit_note_id
+        credit_note = settlement.posting_id
         with self.assertRaisesRegex(UserError, "Cancel the settlement instead"):
             credit_note.button_draft()
         with self.assertRaisesRegex(UserError, "Cancel the settlement instead"):
@@ -223,8 +228,8 @@ class TestSettlement(RebateCommon):
         self._program(tiers=((0, 10),), tax_ids=[Command.set(self.tax_sale_a.ids)])
         self._invoice(self.north, 1000)
         settlement = self._settle()
-        self.assertEqual(settlement.credit_note_id.amount_untaxed, 100)
-        self.assertEqual(settlement.credit_note_id.amount_tax, 100 * self.tax_sale_a.amount / 100)
+        self.assertEqual(settlement.posting_id.amount_untaxed, 100)
+        self.assertEqual(settlement.posting_id.amount_tax, 100 * self.tax_sale_a.amount / 100)
         self.assertEqual(self._ledger(self.north), 0)
 
     def test_clear_refusals(self):
@@ -232,20 +237,22 @@ class TestSettlement(RebateCommon):
             {"partner_id": self.north.id, "date_from": "2026-01-01", "date_to": "2026-01-31"}
         )
         with self.assertRaisesRegex(UserError, "nothing to settle"):
-            settlement.action_confirm()
-        with self.assertRaisesRegex(UserError, "not confirmed"):
-            settlement.action_credit()
+            settlement.action_send()
+        with self.assertRaisesRegex(UserError, "is a draft: send it"):
+            settlement.action_post()
         with self.assertRaisesRegex(UserError, "buttons"):
-            settlement.state = "credited"
+            settlement.state = "posted"
         self._program()
         self._invoice(self.north, 100, date="2026-01-05")
         settlement.action_compute()
         self.assertEqual(settlement.amount_total, 10)
-        settlement.action_confirm()
-        with self.assertRaisesRegex(UserError, "is confirmed"):
+        settlement.action_send()
+        with self.assertRaisesRegex(UserError, "was sent"):
             settlement.date_to = "2026-02-28"
-        with self.assertRaisesRegex(UserError, "is confirmed"):
+        with self.assertRaisesRegex(UserError, "was sent"):
             settlement.action_compute()
+        with self.assertRaisesRegex(UserError, "1 lines are not answered"):
+            settlement.action_post()
         with self.assertRaisesRegex(UserError, "cancel it"):
             settlement.unlink()
         settlement.note = "Thank you"
@@ -271,7 +278,9 @@ class TestSettlement(RebateCommon):
         action = wizard.action_generate()
         settlement = self.env["dms.settlement"].search(action["domain"])
         self.assertEqual(settlement.amount_total, 10)
-        self.env["dms.settlement"].with_user(self.env.ref("base.user_root"))._cron_generate()
+        with self.enter_registry_test_mode():
+            self.env.ref("dms_channel.dms_settlement_cron_generate").method_direct_trigger()
+        self.env.invalidate_all()
         self.assertEqual(self.env["dms.settlement"].search([("partner_id", "=", self.north.id)]), settlement)
         with self.assertRaisesRegex(UserError, "Nothing to settle"):
             wizard.copy({"partner_ids": [Command.set(self.south.ids)]}).action_generate()
@@ -323,8 +332,7 @@ class TestSettlement(RebateCommon):
                 fields.Date.to_date("2026-01-01"), fields.Date.to_date(f"2026-0{rng.randrange(1, 4)}-28")
             )
             payable = drafts.filtered(lambda draft: draft.line_ids and draft.amount_total >= 0)
-            payable.action_confirm()
-            payable.filtered(lambda settlement: settlement.amount_total >= 0).action_credit()
+            self._post_settlements(payable)
             settlements |= payable
 
         def cancel():
@@ -408,3 +416,37 @@ class TestSettlementAccess(RebateCommon, HttpCase):
         self.assertEqual((response.status_code, response.headers["Content-Type"]), (200, "application/pdf"))
         self.assertTrue(response.content.startswith(b"%PDF-"))
         self.assertEqual(self.url_open("/dms/settlement/999999999/pdf").status_code, 404)
+
+    def test_spreadsheet_drills_down_to_invoice_lines(self):
+        self.authenticate("clerk_N", "clerk_N")
+        response = self.url_open(f"/dms/settlement/{self.settlement.id}/xlsx")
+        self.assertIn("attachment", response.headers["Content-Disposition"])
+        book = load_workbook(io.BytesIO(response.content))
+        lines, documents, document_lines = ([*sheet.values] for sheet in book.worksheets)
+        self.assertIn("Volume bonus", str(lines))
+        self.assertEqual(lines[-1][:1] + lines[-1][5:6], ("Due", 1100))
+        accrual = self.settlement.line_ids.accrual_ids
+        self.assertEqual(
+            documents[1][1:7],
+            ("VOL", "1", accrual.move_id.name, "02/10/2026", 3800, 1100),
+        )
+        self.assertEqual(
+            document_lines[1][1:6], (accrual.move_id.name, "Cola", 1, "Units", 3800), "the invoice line"
+        )
+
+    def test_documents_of_a_period(self):
+        """A programme that accrues by the period shows the lines that it was measured on."""
+        self._program(code="PER", tiers=((0, 1),), accrual_policy="periodic")
+        [settlement] = self.env["dms.settlement"]._generate(
+            fields.Date.to_date("2026-01-01"), fields.Date.to_date("2026-12-31"), partners=self.north
+        )
+        [document] = settlement.line_ids._get_documents()
+        [line] = document["lines"]
+        self.assertEqual((line["product"], line["value"], line["quantity"]), ("Cola", 3800, 1))
+        self.assertTrue(settlement._render_pdf().startswith(b"%PDF-"))
+
+    def test_documents_speak_the_distributors_language(self):
+        self.env["res.lang"]._activate_lang("zh_CN")
+        self.north.lang = "zh_CN"
+        book = load_workbook(io.BytesIO(self.settlement._render_xlsx()))
+        self.assertEqual(book.sheetnames[0], self.env(context={"lang": "zh_CN"})._("Settlement"))

@@ -10,5 +10,8 @@ from . import (
     dms_order_release,
     dms_order_split,
     dms_settlement_generate,
+    dms_settlement_refuse,
+    dms_settlement_reply,
+    dms_settlement_write_off,
     dms_statement_generate,
 )

@@ -67,7 +67,7 @@ class DmsPortalCommon(DmsTraceCommon, HttpCase):
                 }
             )
         )
-        settlement_sudo._set_state("confirmed")
+        settlement_sudo._set_state("sent", deadline="2099-12-31")
         return settlement_sudo
 
     @classmethod

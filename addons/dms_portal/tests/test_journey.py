@@ -155,9 +155,9 @@ class TestJourney(DmsPortalCommon):
         self.assertEqual(accrual.entry_id.state, "posted")
         settlement = self._draft_settlement()
         self._form("settlement", self.user_accountant, "dms_channel.dms_settlement_action", settlement)
-        self.assertRecordValues(settlement, [{"state": "credited", "amount_total": 518.4}])
-        self.assertEqual(settlement.credit_note_id.state, "posted")
-        self.assertEqual(settlement.credit_note_id.partner_id, self.west)
+        self.assertRecordValues(settlement, [{"state": "posted", "amount_total": 518.4}])
+        self.assertEqual(settlement.posting_id.state, "posted")
+        self.assertEqual(settlement.posting_id.partner_id, self.west)
 
     def _draft_settlement(self):
         known = self.env["dms.settlement"].search([])
@@ -252,7 +252,7 @@ class TestJourney(DmsPortalCommon):
         self._form("invoice", self.user_accountant, "sale.action_orders", order)
         settlement = self._draft_settlement()
         self._form("scaled", self.user_accountant, "dms_channel.dms_settlement_action", settlement)
-        self.assertEqual(settlement.state, "confirmed")
+        self.assertEqual(settlement.state, "sent")
         self.assertRecordValues(
             settlement.line_ids, [{"factor": 0.5, "computed_amount": 388.8, "amount": 194.4}]
         )

@@ -155,9 +155,19 @@ add("dms_journey_generate", () => [
 ]);
 
 add("dms_journey_settlement", () => [
-    ...press("action_confirm", state("Confirmed")),
+    ...press("action_send", state("Sent")),
     {
-        trigger: ".o_form_view button[name=action_credit]:enabled",
+        trigger: ".o_form_view button[name=action_accept]:enabled",
+        run: "click",
+    },
+    {
+        content: "the distributor has said so by telephone",
+        trigger: ".modal .btn-primary",
+        run: "click",
+    },
+    { trigger: state("Approved") },
+    {
+        trigger: ".o_form_view button[name=action_post]:enabled",
         run: "click",
     },
     {
@@ -276,6 +286,6 @@ add("dms_journey_rule", () => [
 ]);
 
 add("dms_journey_scaled", () => [
-    ...press("action_confirm", state("Confirmed")),
+    ...press("action_send", state("Sent")),
     { trigger: ".o_form_view .o_data_row:contains(388.80):contains(194.40)" },
 ]);

@@ -1,0 +1,21 @@
+from odoo import fields, models
+
+
+class AccountPayment(models.Model):
+    _inherit = "account.payment"
+
+    dms_advance = fields.Boolean(
+        "Advance on Rebates",
+        copy=False,
+        index="btree_not_null",
+        help="Paid to the distributor before its rebates were settled: the next settlement sets it off.",
+    )
+    dms_settlement_id = fields.Many2one(
+        "dms.settlement",
+        "Settlement",
+        readonly=True,
+        copy=False,
+        ondelete="restrict",
+        index="btree_not_null",
+        help="The settlement that was paid out by this payment.",
+    )
