@@ -220,8 +220,7 @@ class TestStatementLedger(StatementCommon):
         self._invoice(self.north, 1000, date="2026-02-10")
         settlement = self.env["dms.settlement"]._generate(*JANUARY[:1], FEBRUARY[1])
         settlement.credit_date = "2026-02-25"
-        settlement.action_confirm()
-        settlement.action_credit()
+        self._post_settlements(settlement)
         statement = self._assert_stated(self.north)
         self.assertEqual((statement.amount_settlement, statement.amount_credit_note), (-100, 0))
 

@@ -1,6 +1,8 @@
 from odoo import http
 from odoo.http import request
 
+from odoo.addons.dms_channel.models.dms_settlement import LIVE
+
 from .distributor import DistributorPortal
 
 
@@ -34,7 +36,7 @@ class HomePortal(DistributorPortal):
             ),
             "dms_proposal_open_count": ("dms.replenishment.proposal", own(("state", "=", "proposed"))),
             "dms_proposal_count": ("dms.replenishment.proposal", own(("state", "!=", "draft"))),
-            "dms_settlement_count": ("dms.settlement", own(("state", "in", ("confirmed", "credited")))),
+            "dms_settlement_count": ("dms.settlement", own(("state", "in", LIVE))),
             "dms_statement_open_count": ("dms.statement", own(("state", "in", ("sent", "disputed")))),
             "dms_statement_count": ("dms.statement", own(("state", "!=", "draft"))),
             "dms_agreement_to_sign_count": ("dms.agreement", own(("state", "=", "sent"))),
