@@ -68,6 +68,7 @@
         "views/dms_rebate_accrual_views.xml",
         "wizard/dms_order_release_views.xml",
         "wizard/dms_order_split_views.xml",
+        "wizard/dms_deposit_waiver_views.xml",
         "views/dms_agreement_views.xml",
         "views/dms_allocation_line_views.xml",
         "views/dms_allocation_views.xml",

@@ -19,3 +19,11 @@ class AccountPayment(models.Model):
         index="btree_not_null",
         help="The settlement that was paid out by this payment.",
     )
+    dms_agreement_ids = fields.Many2many(
+        "dms.agreement",
+        string="Deposit of",
+        readonly=True,
+        copy=False,
+        groups="dms_channel.dms_channel_group_user",
+        help="The agreement, with its versions, that the payment is the deposit of.",
+    )

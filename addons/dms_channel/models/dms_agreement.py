@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
-from odoo.fields import Domain
+from odoo.fields import Command, Domain
 from odoo.tools import SQL, format_date
 from odoo.tools.image import ImageProcess
 
@@ -32,6 +32,10 @@ FIXED_STATES = ("signed", "active", "expired", "terminated")
 # Written by the agreement's own actions only.
 STATE_FIELDS = {
     "activated_on",
+    "deposit_waived",
+    "deposit_waived_by",
+    "deposit_waived_on",
+    "deposit_waived_reason",
     "document_id",
     "signature",
     "signed_by",
@@ -139,10 +143,21 @@ class DmsAgreement(models.Model):
         copy=False,
         check_company=True,
         domain="[('partner_id', 'child_of', partner_id), ('company_id', '=', company_id), ('payment_type', '=', 'inbound')]",
-        help="The payments by which the deposit was received.",
+        help="The payments by which the deposit was received. They are a security: they don't lower what the distributor"
+        " owes.",
     )
+    deposit_waived = fields.Monetary(
+        string="Deposit Waived", readonly=True, copy=False, help="What was not asked for after all."
+    )
+    deposit_waived_reason = fields.Text(string="Waived Because", readonly=True, copy=False)
+    deposit_waived_by = fields.Many2one("res.users", string="Waived By", readonly=True, copy=False)
+    deposit_waived_on = fields.Datetime(string="Waived On", readonly=True, copy=False)
     deposit_open = fields.Monetary(
-        string="Deposit to Receive", compute="_compute_deposit_open", compute_sudo=True
+        string="Deposit to Receive",
+        compute="_compute_deposit_open",
+        store=True,
+        compute_sudo=True,
+        help="The agreement can't be put in force before it is received, or waived by a manager.",
     )
     period_target = fields.Monetary(string="Target", compute="_compute_figures")
     period_sales = fields.Monetary(string="Attained", compute="_compute_figures")
@@ -208,7 +223,9 @@ class DmsAgreement(models.Model):
         for agreement in self:
             agreement.version_count = counts.get((agreement.name, agreement.company_id.id), 0)
 
-    @api.depends("deposit_amount", "deposit_payment_ids.amount", "deposit_payment_ids.state")
+    @api.depends(
+        "deposit_amount", "deposit_waived", "deposit_payment_ids.amount", "deposit_payment_ids.state"
+    )
     def _compute_deposit_open(self):
         for agreement in self:
             received = sum(
@@ -218,7 +235,8 @@ class DmsAgreement(models.Model):
                 for payment in agreement.deposit_payment_ids
                 if payment.state in ("in_process", "paid")
             )
-            agreement.deposit_open = max(agreement.deposit_amount - received, 0.0)
+            missing = agreement.deposit_amount - agreement.deposit_waived - received
+            agreement.deposit_open = max(missing, 0.0)
 
     @api.depends("date_start", "date_end")
     def _compute_period(self):
@@ -281,6 +299,38 @@ class DmsAgreement(models.Model):
                         agreement.partner_id.display_name,
                     )
                 )
+
+    @api.constrains("deposit_payment_ids", "partner_id", "company_id")
+    def _check_deposit_payments(self):
+        """The deposit came from the distributor itself, and secures one agreement with its versions."""
+        for agreement in self:
+            for payment in agreement.sudo().deposit_payment_ids:
+                if (
+                    payment.partner_id.commercial_partner_id != agreement.partner_id
+                    or payment.payment_type != "inbound"
+                ):
+                    raise ValidationError(
+                        self.env._(
+                            "Payment %(payment)s is no receipt of %(partner)s and can't be the deposit of %(agreement)s."
+                            " Choose a payment that came from %(partner)s.",
+                            payment=payment.display_name,
+                            partner=agreement.partner_id.display_name,
+                            agreement=agreement.display_name,
+                        )
+                    )
+                other = payment.dms_agreement_ids.filtered(
+                    lambda other, agreement=agreement: other.name != agreement.name
+                )[:1]
+                if other:
+                    raise ValidationError(
+                        self.env._(
+                            "Payment %(payment)s is the deposit of %(other)s already and can't be that of %(agreement)s,"
+                            " too.",
+                            payment=payment.display_name,
+                            other=other.display_name,
+                            agreement=agreement.display_name,
+                        )
+                    )
 
     @api.constrains("state", "date_start", "date_end", "partner_id", "company_id")
     def _check_overlap(self):
@@ -472,11 +522,85 @@ class DmsAgreement(models.Model):
                         date=format_date(self.env, agreement.date_end),
                     )
                 )
+            agreement._check_deposit()
             agreement.previous_id._end_before(agreement)
         guard.mark(self).write({"state": "active", "activated_on": fields.Datetime.now()})
         self._apply_to_partners()
         self.activity_feedback(["mail.mail_activity_data_todo"])
         return True
+
+    def _check_deposit(self):
+        if self.deposit_open:
+            raise UserError(
+                self.env._(
+                    "%(agreement)s can't be put in force: of the deposit of %(amount)s agreed upon, %(open)s has not been"
+                    " received. Link the payment, or waive the deposit and say why.",
+                    agreement=self.display_name,
+                    amount=self.currency_id.format(self.deposit_amount),
+                    open=self.currency_id.format(self.deposit_open),
+                )
+            )
+
+    def action_register_deposit(self):
+        """Open a draft payment of what is missing; it counts once it is posted."""
+        self.ensure_one()
+        self._check_state("sent", "signed", "active")
+        payment = self.env["account.payment"].create(
+            {
+                "payment_type": "inbound",
+                "partner_type": "customer",
+                "partner_id": self.partner_id.id,
+                "company_id": self.company_id.id,
+                "currency_id": self.currency_id.id,
+                "amount": self.deposit_open,
+                "memo": self.env._("Deposit of agreement %s", self.display_name),
+            }
+        )
+        self.deposit_payment_ids |= payment
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "account.payment",
+            "res_id": payment.id,
+            "view_mode": "form",
+        }
+
+    def action_waive_deposit(self):
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Waive the Deposit"),
+            "res_model": "dms.deposit.waiver",
+            "view_mode": "form",
+            "target": "new",
+            "context": {"default_agreement_id": self.id},
+        }
+
+    def _waive_deposit(self, reason):
+        """Do without what is missing of the deposit.
+
+        :raises UserError: without a reason, or where nothing is missing
+        """
+        self.ensure_one()
+        self.check_access("write")
+        self._check_state("sent", "signed")
+        reason = (reason or "").strip()
+        if not reason:
+            raise UserError(self.env._("Say why the deposit is waived."))
+        if not self.deposit_open:
+            raise UserError(self.env._("Nothing of the deposit of %s is missing.", self.display_name))
+        amount = self.currency_id.format(self.deposit_open)
+        guard.mark(self).write(
+            {
+                "deposit_waived": self.deposit_waived + self.deposit_open,
+                "deposit_waived_reason": reason,
+                "deposit_waived_by": self.env.uid,
+                "deposit_waived_on": fields.Datetime.now(),
+            }
+        )
+        self.message_post(
+            body=self.env._("%(amount)s of the deposit waived: %(reason)s", amount=amount, reason=reason),
+            subtype_xmlid="mail.mt_note",
+        )
 
     def action_terminate(self):
         """End agreements today. One that has not begun yet never applies: the version before goes on as it was signed."""
@@ -500,6 +624,15 @@ class DmsAgreement(models.Model):
         self._check_state("active", "expired")
         draft = self.next_ids.filtered(lambda agreement: agreement.state in ("draft", "sent", "signed"))[:1]
         new = draft or self.copy(self._prepare_new_version_vals())
+        if not draft:
+            # What was received, or waived, for the version before need not be received again.
+            guard.mark(new).write(
+                {name: self[name] for name in ("deposit_waived", "deposit_waived_reason", "deposit_waived_on")}
+                | {
+                    "deposit_waived_by": self.deposit_waived_by.id,
+                    "deposit_payment_ids": [Command.set(self.sudo().deposit_payment_ids.ids)],
+                }
+            )
         return {
             "type": "ir.actions.act_window",
             "res_model": self._name,

@@ -1,4 +1,4 @@
-from odoo import api, fields, models
+from odoo import api, fields, models, tools
 from odoo.exceptions import ValidationError
 from odoo.fields import Domain
 
@@ -328,6 +328,23 @@ class DmsOrderRule(models.Model):
                 ):
                     raise ValidationError(reason)
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        rules = super().create(vals_list)
+        self.env.registry.clear_cache()
+        return rules
+
+    def write(self, vals):
+        result = super().write(vals)
+        if {"active", "order_domain"} & vals.keys():
+            self.env.registry.clear_cache()
+        return result
+
+    def unlink(self):
+        result = super().unlink()
+        self.env.registry.clear_cache()
+        return result
+
     def _is_within(self, other):
         """Whether ``other`` concerns every order that this rule concerns."""
         return (
@@ -429,3 +446,20 @@ class DmsOrderRule(models.Model):
 
     def _get_order_domain(self):
         return self._parse_order_domain(self.order_domain)
+
+    @tools.ormcache()
+    def _get_watched_fields(self):
+        """Names of the fields of orders whose change can let an order match a filter of a rule, or no longer match it:
+        ``order_line`` where its lines' quantities and prices can, ``order_line.*`` where all of a line's fields can."""
+        Order = self.env["sale.order"]
+        rules_sudo = self.sudo().with_context(active_test=True).search([("order_domain", "not in", [False, "[]"])])
+        names = set()
+        for rule in rules_sudo:
+            for condition in rule._get_order_domain().iter_conditions():
+                name = condition.field_expr.split(".")[0]
+                names.add(name)
+                if name == "order_line":
+                    names.add("order_line.*")
+                elif name in Order._fields and Order._fields[name].compute:
+                    names.add("order_line")
+        return frozenset(names)

@@ -119,7 +119,9 @@ class DmsOrderRuleEngine(models.AbstractModel):
             )
         if kinds & {"first_order", "usual_size"}:
             facts["history"] = orders._get_dms_earlier_orders(
-                orders.partner_id.commercial_partner_id, orders.company_id, () if past else orders
+                orders.partner_id.commercial_partner_id,
+                orders.company_id,
+                orders.browse() if past else orders,
             )
         for kind in sorted(kinds):
             if reader := getattr(self, f"_get_facts_{kind}", None):
@@ -136,7 +138,9 @@ class DmsOrderRuleEngine(models.AbstractModel):
                 key = order.partner_id, line.product_id
                 cover["on_order"][key] = cover["on_order"].get(key, 0.0) + line.open
         if "history" in facts:
-            facts["history"].setdefault(order.partner_id, []).append((order.moment, order.amount))
+            facts["history"].setdefault(order.partner_id, []).append(
+                (order.moment, order.amount, order.id)
+            )
 
     def _prepare_check_vals(self, order, rule, verdict, outcome):
         met, figures = verdict
@@ -199,24 +203,37 @@ class DmsOrderRuleEngine(models.AbstractModel):
     def _get_receivables(self, orders, judged, past):
         """What each customer has not paid: sum, and oldest due day, by order id."""
         partners = orders.partner_id.commercial_partner_id
+        if past:
+            asked = {one.id: (one.partner_id, one.day) for one in judged.values()}
+            found = partners._get_dms_receivables_at(asked, orders.company_id)
+            return {id_: found.get(id_, (0.0, None)) for id_ in asked}
         found = partners._get_dms_receivables(orders.company_id)
         return {one.id: found.get(one.partner_id, (0.0, None)) for one in judged.values()}
 
     def _get_facts_credit_limit(self, rules, orders, judged, facts, past):
         company = orders.company_id
-        partners = orders.partner_id.commercial_partner_id
-        open_amounts = orders._get_dms_open_amounts(partners, company, orders)
+        if past:
+            open_amounts = orders._get_dms_open_amounts_at(judged.values(), company)
+        else:
+            partners = orders.partner_id.commercial_partner_id
+            open_amounts = orders._get_dms_open_amounts(partners, company, orders)
         debts, shared, limits = {}, {}, {}
         for order, one in judged.items():
-            # The orders of one customer share its debts: one that goes through weighs on the next.
-            if one.partner_id not in shared:
-                delivered, rest = open_amounts.get(one.partner_id, (0.0, 0.0))
+            # The orders of one customer share its debts of today: one that goes through weighs on the next.
+            key = one.id if past else one.partner_id
+            if key not in shared:
+                delivered, rest = open_amounts.get(key, (0.0, 0.0))
                 unpaid, _due = facts["receivables"][one.id]
-                shared[one.partner_id] = {"unpaid": unpaid, "delivered": delivered, "open_orders": rest}
-            debts[one.id] = shared[one.partner_id]
+                shared[key] = {"unpaid": unpaid, "delivered": delivered, "open_orders": rest}
+            debts[one.id] = shared[key]
             agreement = facts["agreements"][one.day][order.partner_id.commercial_partner_id]
             limits[one.id] = agreement._get_company_limit(one.day)
-        return {"debts": debts, "amounts": orders._get_dms_amounts(judged), "limits": limits}
+        if past:
+            # At that time nothing of the order itself was invoiced.
+            amounts = {one.id: one.amount for one in judged.values()}
+        else:
+            amounts = orders._get_dms_amounts(judged)
+        return {"debts": debts, "amounts": amounts, "limits": limits}
 
     def _get_facts_overdue(self, rules, orders, judged, facts, past):
         return {id_: due for id_, (_unpaid, due) in facts["receivables"].items()}

@@ -4,9 +4,8 @@ from odoo.fields import Command, Domain
 from odoo.tools import date_utils
 
 from ..tools.order_judge import STOPPING
+from .dms_order_rule_engine import EVERY_ORDER
 
-# Kinds that look at the books as they are today; all others judge an order by the facts of its own day.
-UNDATED_KINDS = ("credit_limit", "overdue")
 BATCH = 200
 
 
@@ -78,15 +77,17 @@ class DmsOrderRuleTrial(models.Model):
             trial.changed_count = sum(n for _outcome, changed, n in rows if changed)
             trial.progress = 100.0 * judged / trial.order_count if trial.order_count else 0.0
 
-    @api.depends("rule_ids.kind", "rule_ids.name")
+    @api.depends("rule_ids.grade_ids", "rule_ids.grade_min_id", "rule_ids.name", "rule_ids.order_domain")
     @api.depends_context("lang")
     def _compute_note(self):
         for trial in self:
-            rules = trial.rule_ids.filtered(lambda rule: rule.kind in UNDATED_KINDS)
+            rules = trial.rule_ids.filtered(
+                lambda rule: rule.grade_ids or rule.grade_min_id or rule.order_domain not in EVERY_ORDER
+            )
             trial.note = (
                 self.env._(
-                    "These rules judge the past orders by the books of today, not of the day of the order:"
-                    " %(rules)s. What has been paid or sold since makes an order look better than it did then.",
+                    "Debts, stock and agreements are those of the day of each order. Grades and filters are those of today,"
+                    " which concerns: %(rules)s.",
                     rules=", ".join(rules.mapped("name")),
                 )
                 if rules
@@ -188,7 +189,7 @@ class DmsOrderRuleTrial(models.Model):
         )
         if orders_sudo:
             outcomes = orders_sudo.env["dms.order.rule"]._evaluate(
-                orders_sudo, rules=self.rule_ids.sudo(), dry=True
+                orders_sudo, rules=self.rule_ids.sudo(), dry=True, past=True
             )
             self.env["dms.order.rule.trial.line"].sudo().create(
                 [self._prepare_line_vals(order, checks) for order, checks in outcomes.items()]

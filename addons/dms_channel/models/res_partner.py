@@ -8,6 +8,16 @@ from odoo.tools.sql import column_exists, create_column
 
 from .dms_settlement_posting import PAYOUTS
 
+# A journal item of a payment that is the deposit of an agreement.
+IS_DEPOSIT = SQL(
+    """
+    EXISTS (SELECT 1
+              FROM account_payment_dms_agreement_rel deposit
+              JOIN account_payment payment ON payment.id = deposit.account_payment_id
+             WHERE payment.move_id = line.move_id)
+    """
+)
+
 
 class ResPartner(models.Model):
     _inherit = "res.partner"
@@ -738,12 +748,12 @@ class ResPartner(models.Model):
     def _get_dms_receivables(self, company):
         """What each partner has not paid ``company``: sum in the company's currency, and earliest due date.
 
+        A deposit is a security, not a payment: it does not lower the sum.
+
         :return: ``{partner id: (sum, date or None)}``; partners without an open item are left out
         :rtype: dict[int, tuple[float, datetime.date | None]]
         """
-        self.env["account.move.line"].flush_model(
-            ["account_id", "amount_residual", "company_id", "date_maturity", "parent_state", "partner_id", "reconciled"]
-        )  # fmt: skip
+        self._flush_dms_receivables()
         rows = self.env.execute_query(
             SQL(
                 """
@@ -752,11 +762,71 @@ class ResPartner(models.Model):
                   FROM account_move_line line
                   JOIN account_account account ON account.id = line.account_id
                  WHERE line.partner_id = ANY(%s) AND line.company_id = %s AND line.parent_state = 'posted'
-                   AND account.account_type = 'asset_receivable' AND line.reconciled IS NOT TRUE
+                   AND account.account_type = 'asset_receivable' AND line.reconciled IS NOT TRUE AND NOT %s
               GROUP BY line.partner_id
                 """,
                 self.ids,
                 company.id,
+                IS_DEPOSIT,
             )
         )
         return {partner_id: (float(unpaid), due) for partner_id, unpaid, due in rows}
+
+    @api.model
+    def _get_dms_receivables_at(self, asked, company):
+        """What partners had not paid ``company`` on days of the past: by the journal items dated before the day, and what
+        had been reconciled with them by then.
+
+        :param dict asked: ``{key: (partner id, day)}``, the keys being whole numbers
+        :return: ``{key: (sum, date or None)}``; keys without an open item are left out
+        :rtype: dict[int, tuple[float, datetime.date | None]]
+        """
+        self._flush_dms_receivables()
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT asked.key, SUM(open.residual), MIN(open.date_maturity) FILTER (WHERE open.residual > 0)
+                  FROM unnest(%s::int[], %s::int[], %s::date[]) AS asked (key, partner_id, day)
+            CROSS JOIN LATERAL (
+                        SELECT line.date_maturity,
+                               line.balance
+                               - COALESCE((SELECT SUM(amount) FROM account_partial_reconcile
+                                            WHERE debit_move_id = line.id AND max_date < asked.day), 0)
+                               + COALESCE((SELECT SUM(amount) FROM account_partial_reconcile
+                                            WHERE credit_move_id = line.id AND max_date < asked.day), 0) AS residual
+                          FROM account_move_line line
+                          JOIN account_account account ON account.id = line.account_id
+                         WHERE line.partner_id = asked.partner_id AND line.company_id = %s AND line.date < asked.day
+                           AND line.parent_state = 'posted' AND account.account_type = 'asset_receivable' AND NOT %s
+                       ) open
+              GROUP BY asked.key
+                """,
+                list(asked),
+                [partner_id for partner_id, _day in asked.values()],
+                [day for _partner_id, day in asked.values()],
+                company.id,
+                IS_DEPOSIT,
+            )
+        )
+        return {key: (float(unpaid), due) for key, unpaid, due in rows}
+
+    @api.model
+    def _flush_dms_receivables(self):
+        self.env["account.move.line"].flush_model(
+            [
+                "account_id",
+                "amount_residual",
+                "balance",
+                "company_id",
+                "date",
+                "date_maturity",
+                "move_id",
+                "parent_state",
+                "partner_id",
+                "reconciled",
+            ]
+        )
+        self.env["account.partial.reconcile"].flush_model(
+            ["amount", "credit_move_id", "debit_move_id", "max_date"]
+        )
+        self.env["account.payment"].flush_model(["move_id"])

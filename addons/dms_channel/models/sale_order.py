@@ -1,3 +1,5 @@
+from contextlib import contextmanager
+
 from markupsafe import Markup
 
 from odoo import api, fields, models
@@ -32,6 +34,8 @@ TOUCHING_FIELDS = {
     "pricelist_id",
 }
 CLEARED_STATES = ("approved", "released")
+# Conditions that an order can break by becoming smaller.
+BREAKABLE_KINDS = ("amount", "domain", "quantity", "quantity_case")
 APPROVAL_ACTIVITY = "dms_channel.mail_activity_type_release"
 
 
@@ -249,14 +253,15 @@ class SaleOrder(models.Model):
 
     def write(self, vals):
         self._check_dms_guarded(vals.keys())
-        if "order_line" in vals and not guard.is_marked(self, guard.BATCH):
-            result = super(SaleOrder, guard.mark(self, guard.BATCH)).write(vals)
-        else:
-            result = super().write(vals)
-        if vals.get("state") == "draft":
-            self._dms_reset()
-        elif TOUCHING_FIELDS & vals.keys():
-            self._dms_touch()
+        with self._dms_watch(vals.keys()):
+            if "order_line" in vals and not guard.is_marked(self, guard.BATCH):
+                result = super(SaleOrder, guard.mark(self, guard.BATCH)).write(vals)
+            else:
+                result = super().write(vals)
+            if vals.get("state") == "draft":
+                self._dms_reset()
+            elif TOUCHING_FIELDS & vals.keys():
+                self._dms_touch()
         return result
 
     def _check_dms_guarded(self, names):
@@ -546,7 +551,7 @@ class SaleOrder(models.Model):
 
     @api.model
     def _get_dms_earlier_orders(self, partners, company, excluded_orders):
-        """Confirmed orders of each commercial partner: moment, and amount in the company's currency.
+        """Confirmed orders of each commercial partner: moment, amount in the company's currency, and id.
 
         :rtype: dict[int, list[tuple]]
         """
@@ -554,11 +559,11 @@ class SaleOrder(models.Model):
             ["amount_total", "company_id", "currency_rate", "date_order", "partner_id", "state"]
         )
         earlier = {}
-        for partner_id, moment, amount in self.env.execute_query(
+        for partner_id, moment, amount, order_id in self.env.execute_query(
             SQL(
                 """
                 SELECT partner.commercial_partner_id, sale_order.date_order,
-                       sale_order.amount_total / COALESCE(NULLIF(sale_order.currency_rate, 0), 1)
+                       sale_order.amount_total / COALESCE(NULLIF(sale_order.currency_rate, 0), 1), sale_order.id
                   FROM sale_order
                   JOIN res_partner partner ON partner.id = sale_order.partner_id
                  WHERE sale_order.state = 'sale' AND sale_order.company_id = %s
@@ -566,10 +571,10 @@ class SaleOrder(models.Model):
                 """,
                 company.id,
                 partners.ids,
-                list(excluded_orders and excluded_orders.ids),
+                excluded_orders.ids,
             )
         ):
-            earlier.setdefault(partner_id, []).append((moment, float(amount)))
+            earlier.setdefault(partner_id, []).append((moment, float(amount), order_id))
         return earlier
 
     @api.model
@@ -677,20 +682,83 @@ class SaleOrder(models.Model):
         return amounts
 
     @api.model
+    def _get_dms_open_amounts_at(self, judged, company):
+        """What the customer of each order had ordered before it and had not been invoiced for by then, in the company's
+        currency: what was delivered of it by then, and the rest. Orders that have been cancelled since are left out.
+
+        :param judged: orders as the rules see them, as of their own days
+        :return: ``{order id: (delivered, rest)}``; orders before which nothing was open are left out
+        :rtype: dict[int, tuple[float, float]]
+        """
+        self._flush_dms_amounts()
+        self.env["stock.move"].flush_model(["date", "location_dest_id", "location_id", "sale_line_id", "state"])
+        self.env["stock.move.line"].flush_model(["move_id", "quantity_product_uom"])
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT asked.id,
+                       SUM(LEAST(GREATEST(part.shipped - part.invoiced, 0), part.rest)),
+                       SUM(part.rest - LEAST(GREATEST(part.shipped - part.invoiced, 0), part.rest))
+                  FROM unnest(%s::int[], %s::int[], %s::date[], %s::timestamp[])
+                       AS asked (id, partner_id, day, moment)
+                  JOIN res_partner partner ON partner.commercial_partner_id = asked.partner_id
+                  JOIN sale_order ON sale_order.partner_id = partner.id AND sale_order.company_id = %s
+                       AND sale_order.state = 'sale' AND sale_order.id <> asked.id
+                       AND (sale_order.date_order, sale_order.id) < (asked.moment, asked.id)
+            CROSS JOIN LATERAL (
+                        SELECT COALESCE(SUM(line.price_total), 0)
+                               / COALESCE(NULLIF(sale_order.currency_rate, 0), 1) AS total,
+                               COALESCE(SUM(line.price_total * moved.quantity * own.factor
+                                            / NULLIF(line.product_uom_qty * unit.factor, 0)), 0)
+                               / COALESCE(NULLIF(sale_order.currency_rate, 0), 1) AS shipped
+                          FROM sale_order_line line
+                     LEFT JOIN product_product product ON product.id = line.product_id
+                     LEFT JOIN product_template template ON template.id = product.product_tmpl_id
+                     LEFT JOIN uom_uom own ON own.id = template.uom_id
+                     LEFT JOIN uom_uom unit ON unit.id = line.product_uom_id
+                     LEFT JOIN LATERAL (
+                                SELECT SUM(piece.quantity_product_uom
+                                           * CASE WHEN target.usage = 'customer' THEN 1
+                                                  WHEN source.usage = 'customer' THEN -1 ELSE 0 END) AS quantity
+                                  FROM stock_move move
+                                  JOIN stock_move_line piece ON piece.move_id = move.id
+                                  JOIN stock_location source ON source.id = move.location_id
+                                  JOIN stock_location target ON target.id = move.location_dest_id
+                                 WHERE move.sale_line_id = line.id AND move.state = 'done' AND move.date < asked.moment
+                               ) moved ON TRUE
+                         WHERE line.order_id = sale_order.id
+                       ) ordered
+            CROSS JOIN LATERAL (
+                        SELECT COALESCE(SUM(item.price_total / COALESCE(NULLIF(move.invoice_currency_rate, 0), 1)), 0)
+                               AS invoiced
+                          FROM sale_order_line line
+                          JOIN sale_order_line_invoice_rel rel ON rel.order_line_id = line.id
+                          JOIN account_move_line item ON item.id = rel.invoice_line_id
+                          JOIN account_move move ON move.id = item.move_id AND move.state = 'posted'
+                               AND move.move_type = 'out_invoice' AND move.date < asked.day
+                         WHERE line.order_id = sale_order.id
+                       ) billed
+            CROSS JOIN LATERAL (
+                        SELECT GREATEST(ordered.total - billed.invoiced, 0) AS rest, ordered.shipped, billed.invoiced
+                       ) part
+              GROUP BY asked.id
+                """,
+                [one.id for one in judged],
+                [one.partner_id for one in judged],
+                [one.day for one in judged],
+                [one.moment for one in judged],
+                company.id,
+            )
+        )
+        return {order_id: (float(delivered), float(rest)) for order_id, delivered, rest in rows}
+
+    @api.model
     def _query_dms_amounts(self, where):
         """Rows (commercial partner, order, posted invoices, order total, delivered) in the company's currency, each
         document at its own rate. Credit notes don't reopen an order, so that returned goods don't count as still to come.
 
         Both sums are of lines: an order's total may be rounded otherwise, and its cents would stay open for ever."""
-        self.env["sale.order"].flush_model(
-            ["amount_total", "company_id", "currency_rate", "partner_id", "state"]
-        )
-        self.env["sale.order.line"].flush_model(
-            ["invoice_lines", "order_id", "price_total", "product_uom_qty", "qty_delivered"]
-        )
-        self.env["account.move"].flush_model(["invoice_currency_rate", "move_type", "state"])
-        self.env["account.move.line"].flush_model(["move_id", "price_total"])
-        self.env["res.partner"].flush_model(["commercial_partner_id"])
+        self._flush_dms_amounts()
         return self.env.execute_query(
             SQL(
                 """
@@ -719,6 +787,18 @@ class SaleOrder(models.Model):
                 where,
             )
         )
+
+    @api.model
+    def _flush_dms_amounts(self):
+        self.env["sale.order"].flush_model(
+            ["amount_total", "company_id", "currency_rate", "date_order", "partner_id", "state"]
+        )
+        self.env["sale.order.line"].flush_model(
+            ["invoice_lines", "order_id", "price_total", "product_uom_qty", "qty_delivered"]
+        )
+        self.env["account.move"].flush_model(["date", "invoice_currency_rate", "move_type", "state"])
+        self.env["account.move.line"].flush_model(["move_id", "price_total"])
+        self.env["res.partner"].flush_model(["commercial_partner_id"])
 
     # Promotions of the channel
 
@@ -867,26 +947,64 @@ class SaleOrder(models.Model):
             order._dms_recheck()
         confirmed.sudo().dms_settlement_use_ids._limit()
 
-    def _dms_recheck(self):
+    @contextmanager
+    def _dms_watch(self, names):
+        """Within it the orders are changed. A confirmed one must then still satisfy the rules whose filter it matches now
+        and did not match before, or the other way round.
+
+        :param names: of the fields that are written; ``order_line`` and ``order_line.*`` for lines
+        """
+        orders_sudo = self.env["sale.order"].sudo()
+        if not names.isdisjoint(self.env["dms.order.rule"]._get_watched_fields()):
+            orders_sudo = self.sudo().filtered(lambda order: order.state == "sale" and order.dms_state)
+        before = {order: order._get_dms_matches() for order in orders_sudo}
+        yield
+        for order, matches in before.items():
+            if order.state == "sale" and (changed := matches ^ order._get_dms_matches()):
+                order.sudo(False)._dms_recheck({text for _order_id, text in changed})
+
+    def _get_dms_matches(self):
+        """The filters of rules that the order matches (as superuser)."""
+        rules = self.env["dms.order.rule"].with_company(self.company_id)
+        return rules._get_matches(rules._read_terms(self.company_id), self)
+
+    def _dms_recheck(self, filters=frozenset()):
+        """Ask the rules about a confirmed order that was changed.
+
+        :param filters: rules with these filters look at it otherwise than before the change
+        """
         self.ensure_one()
         order_sudo = self.sudo().with_company(self.company_id)
         content = order_sudo._get_dms_content()
         checks = (
             order_sudo.env["dms.order.rule"]._evaluate(order_sudo)[order_sudo] if self._is_dms_order() else []
         )
-        failed = [vals["text"] for vals in checks if vals["outcome"] in STOPPING]
-        # What only takes something away can't break a rule that the order did not break before.
-        if failed and not self._is_dms_less(order_sudo.dms_content, content):
+        failed = [vals for vals in checks if vals["outcome"] in STOPPING]
+        if failed and self._is_dms_less(order_sudo.dms_content, content):
+            failed = order_sudo._get_dms_broken(failed, filters)
+        if failed:
             raise UserError(
                 self.env._(
                     "Order %(order)s is confirmed and can't take this change. %(reasons)s Put what you add on a new"
                     " quotation, which can be held and released.",
                     order=self.name,
-                    reasons=" ".join(failed),
+                    reasons=" ".join(vals["text"] for vals in failed),
                 )
             )
         order_sudo.env["dms.order.check"]._keep(order_sudo, checks)
         guard.mark(order_sudo).write({"dms_content": content, "dms_decided_on": fields.Datetime.now()})
+
+    def _get_dms_broken(self, failed, filters):
+        """Of rules that stop an order from which something was only taken away, those that it has broken by that: a
+        smallest amount, whole cases, or a filter. Debts and stock are not the order's fault (as superuser)."""
+        met = set(self.dms_check_ids.filtered("is_met").rule_id.ids)
+        rules = self.env["dms.order.rule"].browse([vals["rule_id"] for vals in failed])
+        broken = {
+            rule.id
+            for rule in rules
+            if rule.order_domain in filters or (rule.kind in BREAKABLE_KINDS and rule.id in met)
+        }
+        return [vals for vals in failed if vals["rule_id"] in broken]
 
     @api.model
     def _is_dms_less(self, old, new):

@@ -48,21 +48,23 @@ class SaleOrderLine(models.Model):
             agreed = self._dms_agreed()
         units = {line: line.product_uom_id for line in agreed}
         fields_ = [self._fields[name] for name in AGREED_FIELDS]
-        with self.env.protecting(fields_, agreed):
-            result = super().write(vals)
-        if "price_unit" not in vals:
-            for line, unit in units.items():
-                if line.product_uom_id != unit:
-                    line.price_unit = unit._compute_price(line.price_unit, line.product_uom_id)
-        if decisive:
-            self._dms_touch_orders(orders)
+        with self._dms_watch_orders(decisive):
+            with self.env.protecting(fields_, agreed):
+                result = super().write(vals)
+            if "price_unit" not in vals:
+                for line, unit in units.items():
+                    if line.product_uom_id != unit:
+                        line.price_unit = unit._compute_price(line.price_unit, line.product_uom_id)
+            if decisive:
+                self._dms_touch_orders(orders)
         return result
 
     def unlink(self):
         self._check_dms_set_off()
         orders = self.order_id
-        result = super().unlink()
-        self.browse()._dms_touch_orders(orders)
+        with self._dms_watch_orders(True):
+            result = super().unlink()
+            self.browse()._dms_touch_orders(orders)
         return result
 
     def _check_dms_set_off(self):
@@ -112,6 +114,11 @@ class SaleOrderLine(models.Model):
                 "dms_settlement_use_id": use.id,
             }
         return values
+
+    def _dms_watch_orders(self, decisive):
+        """Let the filters of the rules watch the orders, which watch themselves where their lines are written by them."""
+        orders = self.env["sale.order"] if guard.is_marked(self, guard.BATCH) else self.order_id
+        return orders._dms_watch({"order_line", "order_line.*"} if decisive else {"order_line.*"})
 
     @api.depends("product_id", "product_uom_id", "product_uom_qty")
     def _compute_price_unit(self):

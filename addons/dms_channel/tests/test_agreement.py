@@ -221,3 +221,99 @@ class TestAgreement(DmsChannelCommon):
         self.assertFalse(self.env["dms.agreement"].with_user(stranger).search([]))
         with self.assertRaises(AccessError):
             self.agreement_north.with_user(stranger).read(["credit_limit"])
+
+    # Deposit
+
+    def _deposit_agreement(self, **values):
+        agreement = self._create_agreement(
+            self._create_distributor("Secured", "D-SEC", "1300"),
+            self.territory_north,
+            activate=False,
+            deposit_amount=500.0,
+            **values,
+        )
+        agreement.action_send()
+        agreement._sign("A. Signatory", SIGNATURE)
+        return agreement
+
+    def _receive(self, partner, amount):
+        payment = self.env["account.payment"].create(
+            {
+                "payment_type": "inbound",
+                "partner_type": "customer",
+                "partner_id": partner.id,
+                "amount": amount,
+            }
+        )
+        payment.action_post()
+        return payment
+
+    def test_agreement_waits_for_its_deposit(self):
+        agreement = self._deposit_agreement()
+        with self.assertRefused("of the deposit of .*500.00 agreed upon, .*500.00 has not been received"):
+            agreement.action_activate()
+        agreement.deposit_payment_ids = self._receive(agreement.partner_id, 200.0)
+        with self.assertRefused("300.00 has not been received"):
+            agreement.action_activate()
+        self.assertEqual(agreement.state, "signed")
+        payment = agreement.deposit_payment_ids.browse(agreement.action_register_deposit()["res_id"])
+        self.assertEqual(payment.amount, 300.0)
+        self.assertEqual(agreement.deposit_open, 300.0, "a draft payment is no payment")
+        payment.action_post()
+        agreement.action_activate()
+        self.assertRecordValues(agreement, [{"state": "active", "deposit_open": 0.0}])
+        new = agreement.browse(agreement.action_new_version()["res_id"])
+        self.assertEqual(new.deposit_payment_ids, agreement.deposit_payment_ids)
+        self.assertEqual(new.deposit_open, 0.0, "what was received need not be received again")
+        new.deposit_amount = 600.0
+        self.assertEqual(new.deposit_open, 100.0)
+
+    def test_deposit_is_no_payment_of_what_is_owed(self):
+        agreement = self._deposit_agreement()
+        agreement.deposit_payment_ids = self._receive(agreement.partner_id, 500.0)
+        agreement.action_activate()
+        self.assertEqual(agreement.partner_id.dms_exposure, 0.0)
+        self._receive(agreement.partner_id, 70.0)
+        agreement.partner_id.invalidate_recordset()
+        self.assertEqual(agreement.partner_id.dms_exposure, -70.0)
+
+    def test_deposit_is_waived_by_a_manager_with_a_reason(self):
+        agreement = self._deposit_agreement()
+        with self.assertRefused("Say why"):
+            agreement._waive_deposit("  ")
+        with self.assertRefused("follows from its own actions"):
+            agreement.deposit_waived = 500.0
+        with self.assertRaises(AccessError):
+            agreement.with_user(self.user_channel)._waive_deposit("Please")
+        with self.assertRaises(AccessError):
+            self.env["dms.deposit.waiver"].with_user(self.user_channel).create(
+                {"agreement_id": agreement.id, "reason": "Please"}
+            )
+        waiver = self.env["dms.deposit.waiver"].with_user(self.user_manager)
+        waiver.create({"agreement_id": agreement.id, "reason": "Bank guarantee"}).action_waive()
+        self.assertRecordValues(
+            agreement,
+            [
+                {
+                    "deposit_open": 0.0,
+                    "deposit_waived": 500.0,
+                    "deposit_waived_reason": "Bank guarantee",
+                    "deposit_waived_by": self.user_manager.id,
+                }
+            ],
+        )
+        self.assertIn("500.00 of the deposit waived: Bank guarantee", agreement.message_ids[0].body)
+        agreement.with_user(self.user_manager).action_activate()
+        self.assertEqual(agreement.state, "active")
+        with self.assertRefused("this is only possible in state"):
+            agreement._waive_deposit("Again")
+
+    def test_deposit_is_the_distributors_own_and_secures_one_agreement(self):
+        agreement = self._deposit_agreement()
+        with self.assertRefused("is no receipt of Secured", ValidationError):
+            agreement.deposit_payment_ids = self._receive(self.distributor_south, 500.0)
+        payment = self._receive(agreement.partner_id, 500.0)
+        agreement.deposit_payment_ids = payment
+        other = agreement.copy()
+        with self.assertRefused("is the deposit of .* already", ValidationError):
+            other.deposit_payment_ids = payment

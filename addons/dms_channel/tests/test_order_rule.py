@@ -295,6 +295,66 @@ class TestOrderRule(DmsChannelCommon):
         order.invalidate_recordset()
         self.assertEqual(order.order_line.mapped("product_uom_qty"), [90])
 
+    def test_filters_are_asked_again_at_every_change_after_confirmation(self):
+        self.env["dms.order.rule"].create(
+            [
+                {"name": "No exports", "kind": "domain", "order_domain": "[('client_order_ref', 'ilike', 'export')]"},
+                {
+                    "name": "Samples are small",
+                    "kind": "amount",
+                    "amount_max": 50.0,
+                    "order_domain": "[('client_order_ref', '=', 'SAMPLE')]",
+                },
+                {"name": "Gifts", "kind": "domain", "order_domain": "[('order_line.name', 'ilike', 'gift')]"},
+            ]
+        )
+        order = self._create_order(self.distributor_north)
+        order.action_confirm()
+        checks = order.dms_check_ids
+        order.client_order_ref = "A 1"
+        self.assertEqual(order.dms_check_ids, checks, "nothing that a rule looks at has changed")
+        with self.assertRefused("can't take this change. The order matches the condition of rule “No exports”"):
+            order.client_order_ref = "Export 7"
+        with self.assertRefused("The order comes to .*120.00, but at most"):
+            order.client_order_ref = "SAMPLE"
+        with self.assertRefused("rule “Gifts”"):
+            order.order_line.name = "A gift"
+        with self.assertRefused("rule “Gifts”"):
+            order.write({"order_line": [Command.update(order.order_line.id, {"name": "A gift"})]})
+        self.assertEqual(order.client_order_ref, "A 1")
+        debtor = self._create_order(self.distributor_north, [(self.product_tea, 60, 10.0)])
+        debtor.action_confirm()
+        debtor.client_order_ref = "A 2"
+        self.assertEqual(debtor.client_order_ref, "A 2")
+
+    def test_a_confirmed_order_may_not_shrink_below_what_the_rules_ask_for(self):
+        self.env["dms.order.rule"].create(
+            [
+                {"name": "Worth the trip", "kind": "amount", "amount_min": 100.0},
+                {"name": "Cases", "kind": "quantity_case"},
+                {"name": "Small", "kind": "domain", "order_domain": "[('amount_total', '<', 110)]"},
+            ]
+        )
+        order = self._create_order(self.distributor_north, [(self.product_tea, 36, 10.0)])
+        order.action_confirm()
+        self.assertEqual(order.state, "sale")
+        order.order_line.product_uom_qty = 24
+        with self.assertRefused("can't take this change.*at least .*100.00"):
+            order.order_line.product_uom_qty = 5
+        with self.assertRefused("can't take this change.*Not whole cases"):
+            order.order_line.product_uom_qty = 18
+        with self.assertRefused("can't take this change.*rule “Small”"):
+            order.order_line.write({"product_uom_qty": 12, "price_unit": 9.0})
+        self.assertEqual(order.order_line.product_uom_qty, 24)
+
+    def test_a_release_holds_for_a_rule_that_was_broken_before(self):
+        self.env["dms.order.rule"].create({"name": "Cases", "kind": "quantity_case"})
+        order = self._create_order(self.distributor_north, [(self.product_tea, 18, 10.0)])
+        order.action_confirm()
+        order._dms_release("Last pieces")
+        order.order_line.product_uom_qty = 17
+        self.assertRecordValues(order, [{"state": "sale", "dms_state": "released"}])
+
     def test_released_order_may_shrink(self):
         order = self._create_order(self.distributor_north, [(self.product_tea, 120, 10.0)])
         order.action_confirm()

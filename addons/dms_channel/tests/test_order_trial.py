@@ -1,7 +1,7 @@
 from odoo import fields
 from odoo.exceptions import AccessError, ValidationError
 from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import freeze_time, new_test_user, tagged
 
 from odoo.addons.dms_channel.models import dms_order_rule_trial
 from odoo.addons.dms_channel.tests.common import DmsChannelCommon
@@ -99,8 +99,65 @@ class TestOrderTrial(DmsChannelCommon):
         self.assertFalse(trial.note)
         credit = self.env.ref("dms_channel.dms_order_rule_credit_limit")
         trial.rule_ids |= credit
+        self.assertFalse(trial.note, "debts are those of the order's day")
+        credit.sudo().order_domain = "[('amount_total', '>', 1)]"
         self.assertIn(credit.name, trial.note)
         self.assertNotIn(self.rule.name, trial.note)
+
+    def test_credit_is_judged_by_the_books_of_the_orders_day(self):
+        """Limit 1,000. March: 800 invoiced, paid in May. April: 400 over the limit; June: 900 fit again, beside nothing.
+        Had the books of today decided, the order of April would pass, and that of June meet the debt of July."""
+        credit = self.env["dms.order.rule"].search([("kind", "=", "credit_limit")])
+        overdue = self.env["dms.order.rule"].search([("kind", "=", "overdue")])
+        (credit | overdue).active = False
+        with freeze_time("2025-03-10 10:00:00"):
+            march = self._order_of(80)
+            self._deliver(march)
+            invoice = self._invoice(march, invoice_date="2025-03-10", invoice_date_due="2025-04-01")
+        with freeze_time("2025-03-20 10:00:00"):
+            shipped = self._order_of(10)
+            shipped.picking_ids.move_ids.write({"quantity": 4, "picked": True})
+            shipped.picking_ids.with_context(cancel_backorder=False)._action_done()
+        with freeze_time("2025-04-10 10:00:00"):
+            april = self._order_of(40)
+        with freeze_time("2025-04-20 10:00:00"):
+            april._action_cancel()
+            self._deliver(shipped)
+            self._invoice(shipped, invoice_date="2025-04-20", invoice_date_due="2025-05-30")
+        april.action_draft()
+        april.action_confirm()
+        april.date_order = "2025-04-10 10:00:00"
+        self._pay(invoice, "2025-05-05")
+        with freeze_time("2025-06-10 10:00:00"):
+            self._pay(shipped.invoice_ids, "2025-06-01")
+            june = self._order_of(50)
+        with freeze_time("2025-07-10 10:00:00"):
+            july = self._order_of(90)
+        trial = self._trial(
+            date_from="2025-04-01", date_to="2025-07-31", rule_ids=[Command.set((credit | overdue).ids)]
+        )
+        trial.action_run()
+        outcomes = {line.order_id: (line.outcome, line.message) for line in trial.line_ids}
+        self.assertEqual(outcomes[april][0], "held")
+        self.assertIn("1,300.00", outcomes[april][1], "800 unpaid, 40 delivered, 60 to come, 400 of its own")
+        self.assertIn("$\xa0800.00", outcomes[april][1])
+        self.assertIn("deliveries not invoiced $\xa040.00", outcomes[april][1])
+        self.assertIn("confirmed orders $\xa060.00", outcomes[april][1])
+        self.assertEqual(outcomes[june][0], "approved", outcomes[june][1])
+        self.assertEqual(outcomes[july][0], "held", "500 of June and 900 of its own")
+        checks = self.env["dms.order.rule"]._evaluate(april, rules=overdue, dry=True, past=True)[april]
+        self.assertEqual(checks[0]["figures"]["days"], 9, "due on April 1st, looked at on the 10th")
+
+    def _order_of(self, quantity):
+        order = self._create_order(self.distributor_north, [(self.product_tea, quantity, 10.0)])
+        order.action_confirm()
+        self.assertEqual(order.state, "sale", order.dms_reason)
+        return order
+
+    def _pay(self, invoice, day):
+        self.env["account.payment.register"].with_context(
+            active_model="account.move", active_ids=invoice.ids
+        ).create({"payment_date": day}).action_create_payments()
 
     def test_period_is_last_quarter(self):
         trial = self.env["dms.order.rule.trial"].create({})

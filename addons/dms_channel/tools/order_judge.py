@@ -270,7 +270,7 @@ def judge_price(rule, order, facts):
 
 def judge_first_order(rule, order, facts):
     earlier = facts["history"].get(order.partner_id, [])
-    count = sum(moment <= order.moment for moment, _amount in earlier)
+    count = sum(moment <= order.moment and id_ != order.id for moment, _amount, id_ in earlier)
     return Verdict(count > 0, {"earlier": count})
 
 
@@ -278,8 +278,8 @@ def judge_usual_size(rule, order, facts):
     since = order_rule.months_before(order.moment, rule.history_months)
     amounts = [
         amount
-        for moment, amount in facts["history"].get(order.partner_id, [])
-        if since <= moment <= order.moment
+        for moment, amount, id_ in facts["history"].get(order.partner_id, [])
+        if since <= moment <= order.moment and id_ != order.id
     ]
     figures = {"earlier": len(amounts), "needed": rule.history_min, "months": rule.history_months}
     if len(amounts) < rule.history_min:
