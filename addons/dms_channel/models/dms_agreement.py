@@ -147,7 +147,7 @@ class DmsAgreement(models.Model):
         " owes.",
     )
     deposit_waived = fields.Monetary(
-        string="Deposit Waived", readonly=True, copy=False, help="What was not asked for after all."
+        readonly=True, copy=False, help="What was not asked for after all."
     )
     deposit_waived_reason = fields.Text(string="Waived Because", readonly=True, copy=False)
     deposit_waived_by = fields.Many2one("res.users", string="Waived By", readonly=True, copy=False)
@@ -627,7 +627,10 @@ class DmsAgreement(models.Model):
         if not draft:
             # What was received, or waived, for the version before need not be received again.
             guard.mark(new).write(
-                {name: self[name] for name in ("deposit_waived", "deposit_waived_reason", "deposit_waived_on")}
+                {
+                    name: self[name]
+                    for name in ("deposit_waived", "deposit_waived_reason", "deposit_waived_on")
+                }
                 | {
                     "deposit_waived_by": self.deposit_waived_by.id,
                     "deposit_payment_ids": [Command.set(self.sudo().deposit_payment_ids.ids)],

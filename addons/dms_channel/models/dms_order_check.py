@@ -111,7 +111,13 @@ class DmsOrderCheck(models.Model):
         """
         sayer = getattr(self, f"_say_{kind}", None)
         try:
-            return sayer and sayer(met, figures, company)
+            sentence = sayer and sayer(met, figures, company)
+            if sentence and figures.get("parts"):
+                parts = self.env._(
+                    "It was split off from %s, and counts together with it.", ", ".join(figures["parts"])
+                )
+                sentence = f"{sentence} {parts}"
+            return sentence
         except (KeyError, TypeError):
             # Figures of an earlier version of the kind.
             return None
@@ -395,6 +401,10 @@ class DmsOrderCheck(models.Model):
         )
 
     def _say_domain(self, met, figures, company):
+        if figures.get("split"):
+            return self.env._(
+                "The whole order, before it was split, matched the condition of rule “%s”.", figures["rule"]
+            )
         if figures["matches"]:
             return self.env._("The order matches the condition of rule “%s”.", figures["rule"])
         return self.env._("The order does not match the condition of rule “%s”.", figures["rule"])

@@ -452,7 +452,9 @@ class DmsOrderRule(models.Model):
         """Names of the fields of orders whose change can let an order match a filter of a rule, or no longer match it:
         ``order_line`` where its lines' quantities and prices can, ``order_line.*`` where all of a line's fields can."""
         Order = self.env["sale.order"]
-        rules_sudo = self.sudo().with_context(active_test=True).search([("order_domain", "not in", [False, "[]"])])
+        rules_sudo = (
+            self.sudo().with_context(active_test=True).search([("order_domain", "not in", [False, "[]"])])
+        )
         names = set()
         for rule in rules_sudo:
             for condition in rule._get_order_domain().iter_conditions():

@@ -138,9 +138,7 @@ class DmsOrderRuleEngine(models.AbstractModel):
                 key = order.partner_id, line.product_id
                 cover["on_order"][key] = cover["on_order"].get(key, 0.0) + line.open
         if "history" in facts:
-            facts["history"].setdefault(order.partner_id, []).append(
-                (order.moment, order.amount, order.id)
-            )
+            facts["history"].setdefault(order.partner_id, []).append((order.moment, order.amount, order.id))
 
     def _prepare_check_vals(self, order, rule, verdict, outcome):
         met, figures = verdict

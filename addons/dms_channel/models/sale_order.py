@@ -24,6 +24,8 @@ DECISION_FIELDS = {
     "dms_state",
     "dms_stopped_by_ids",
 }
+# Written by a split only: what was held of an order stays held, whatever is cut off it.
+SPLIT_FIELDS = {"dms_split_from_id", "dms_split_rule_ids"}
 # Their change asks for another look at the decision.
 TOUCHING_FIELDS = {
     "company_id",
@@ -134,6 +136,15 @@ class SaleOrder(models.Model):
         copy=False,
         index="btree_not_null",
         help="The part of the order that went through at once.",
+    )
+    dms_split_rule_ids = fields.Many2many(
+        "dms.order.rule",
+        "sale_order_dms_split_rule_rel",
+        string="Split Because Of",
+        readonly=True,
+        copy=False,
+        groups="sales_team.group_sale_salesman",
+        help="The rules that stopped the whole order. They look at what was split off it as a part of that order.",
     )
     dms_split_ids = fields.One2many("sale.order", "dms_split_from_id", string="Split Off", readonly=True)
     dms_split_count = fields.Integer(compute="_compute_dms_split_count")
@@ -265,7 +276,7 @@ class SaleOrder(models.Model):
         return result
 
     def _check_dms_guarded(self, names):
-        if DECISION_FIELDS & names and not guard.is_marked(self):
+        if (DECISION_FIELDS | SPLIT_FIELDS) & names and not guard.is_marked(self):
             raise UserError(
                 self.env._(
                     "The order check is filled in by the order rules and by a release, and by nothing else."
@@ -450,8 +461,26 @@ class SaleOrder(models.Model):
                     amount=money.round(order.amount_total * rate),
                     confirmed=order.state == "sale",
                     lines=order._get_dms_ordered(rate, cases),
+                    **(order._get_dms_parts(rate, cases) if order.dms_split_from_id else {}),
                 )
         return judged
+
+    def _get_dms_parts(self, rate, cases):
+        """What the rules have to know of the order that this one was split off from, with its other parts."""
+        first = self.dms_split_from_id
+        while first.dms_split_from_id:
+            first = first.dms_split_from_id
+        whole, found = first, first
+        while found := found.dms_split_ids:
+            whole |= found
+        parts = (whole - self).filtered(lambda order: order.state == "sale")
+        return {
+            "split_rules": frozenset(self.dms_split_rule_ids.ids),
+            "parts": frozenset(parts.ids),
+            "part_names": tuple(parts.mapped("name")),
+            "part_amount": self.company_id.currency_id.round(sum(parts.mapped("amount_total")) * rate),
+            "part_lines": [ordered for part in parts for ordered in part._get_dms_ordered(rate, cases)],
+        }
 
     def _get_dms_ordered(self, rate, cases):
         """The lines of goods as the rules see them.
@@ -691,7 +720,9 @@ class SaleOrder(models.Model):
         :rtype: dict[int, tuple[float, float]]
         """
         self._flush_dms_amounts()
-        self.env["stock.move"].flush_model(["date", "location_dest_id", "location_id", "sale_line_id", "state"])
+        self.env["stock.move"].flush_model(
+            ["date", "location_dest_id", "location_id", "sale_line_id", "state"]
+        )
         self.env["stock.move.line"].flush_model(["move_id", "quantity_product_uom"])
         rows = self.env.execute_query(
             SQL(
@@ -1026,6 +1057,7 @@ class SaleOrder(models.Model):
         rest = {line: line.product_uom_id.round(line.product_uom_qty - q) for line, q in passing.items()}
         return {
             "dms_split_from_id": self.id,
+            "dms_split_rule_ids": [Command.set((self.dms_stopped_by_ids | self.dms_split_rule_ids).ids)],
             "order_line": [
                 Command.create(line.copy_data(self._prepare_dms_rest_line_vals(line, quantity))[0])
                 for line, quantity in rest.items()

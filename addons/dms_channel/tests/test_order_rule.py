@@ -298,7 +298,11 @@ class TestOrderRule(DmsChannelCommon):
     def test_filters_are_asked_again_at_every_change_after_confirmation(self):
         self.env["dms.order.rule"].create(
             [
-                {"name": "No exports", "kind": "domain", "order_domain": "[('client_order_ref', 'ilike', 'export')]"},
+                {
+                    "name": "No exports",
+                    "kind": "domain",
+                    "order_domain": "[('client_order_ref', 'ilike', 'export')]",
+                },
                 {
                     "name": "Samples are small",
                     "kind": "amount",
@@ -313,7 +317,9 @@ class TestOrderRule(DmsChannelCommon):
         checks = order.dms_check_ids
         order.client_order_ref = "A 1"
         self.assertEqual(order.dms_check_ids, checks, "nothing that a rule looks at has changed")
-        with self.assertRefused("can't take this change. The order matches the condition of rule “No exports”"):
+        with self.assertRefused(
+            "can't take this change. The order matches the condition of rule “No exports”"
+        ):
             order.client_order_ref = "Export 7"
         with self.assertRefused("The order comes to .*120.00, but at most"):
             order.client_order_ref = "SAMPLE"

@@ -93,6 +93,71 @@ class TestOrderSplit(DmsChannelCommon):
         self.assertEqual(self._quantities(order), {self.product_tea: 24, self.product_chips: 24})
         self.assertEqual(self._quantities(rest), {self.product_tea: 6})
 
+    def test_splitting_takes_no_order_around_a_bound(self):
+        self.env["dms.order.rule"].create(
+            [
+                {"name": "Largest", "kind": "amount", "amount_max": 500.0},
+                {"name": "Smallest", "kind": "amount", "amount_min": 150.0},
+                {"name": "Tea", "kind": "quantity", "scope": "product", "quantity_max": 40},
+                {"name": "Big", "kind": "domain", "order_domain": "[('amount_total', '>', 450)]"},
+            ]
+        )
+        order = self._held([(self.product_tea, 48, 10.0), (self.product_chips, 12, 5.0)])
+        _wizard, rest = self._split(order)
+        self.assertEqual(order.amount_total, 420.0)
+        self.assertEqual(rest.amount_total, 120.0)
+        said = {check.rule_name: (check.outcome, check.message) for check in rest.dms_check_ids}
+        self.assertEqual(rest.dms_state, "held")
+        self.assertEqual(said["Largest"][0], "hold")
+        self.assertRegex(
+            said["Largest"][1], f"comes to .*540.00.*split off from {order.name}, and counts together"
+        )
+        self.assertEqual(said["Smallest"][0], "pass", "the two are one order, which is large enough")
+        self.assertEqual(said["Tea"][0], "hold")
+        self.assertIn("48 units", said["Tea"][1])
+        self.assertEqual(said["Big"][0], "hold")
+        self.assertIn("The whole order, before it was split, matched", said["Big"][1])
+        rest.action_dms_check()
+        self.assertEqual(rest.dms_state, "held", "to ask again helps nothing")
+        rest.order_line.filtered(lambda line: line.product_id == self.product_tea).product_uom_qty = 1
+        rest.action_confirm()
+        self.assertEqual(rest.state, "draft", "and to change it helps as far as the whole changes")
+        for forged in ({"dms_split_from_id": False}, {"dms_split_rule_ids": [Command.clear()]}):
+            with self.assertRefused("by nothing else"):
+                rest.write(forged)
+        rest._dms_release("The second truck goes next week")
+        self.assertRecordValues(rest, [{"state": "sale", "dms_state": "released"}])
+
+    def test_rest_of_a_first_order_is_a_first_order_still(self):
+        self.env["dms.order.rule"].create(
+            [{"name": "First", "kind": "first_order"}, {"name": "Cases", "kind": "quantity_case"}]
+        )
+        order = self._held([(self.product_tea, 30, 10.0)])
+        wizard = self.env["dms.order.split"].browse(order.action_dms_split()["res_id"])
+        self.assertEqual(wizard.line_ids.passing, 0, "no part of a first order passes")
+        self.env["dms.order.rule"].search([("name", "=", "First")]).outcome = "refuse"
+        self.env["dms.order.rule"].search([("name", "=", "First")]).active = False
+        order.action_dms_check()
+        _wizard, rest = self._split(order)
+        self.env["dms.order.rule"].with_context(active_test=False).search(
+            [("name", "=", "First")]
+        ).active = True
+        rest.action_dms_check()
+        said = {check.rule_name: check.outcome for check in rest.dms_check_ids}
+        self.assertEqual(said["First"], "refuse")
+
+    def test_rest_goes_its_way_once_the_reason_is_gone(self):
+        order = self._held([(self.product_tea, 120, 10.0)])
+        _wizard, rest = self._split(order)
+        self.assertEqual(rest.dms_state, "held")
+        self._deliver(order)
+        invoice = self._invoice(order)
+        self.env["account.payment.register"].with_context(
+            active_model="account.move", active_ids=invoice.ids
+        ).create({}).action_create_payments()
+        rest.action_confirm()
+        self.assertRecordValues(rest, [{"state": "sale", "dms_state": "approved"}])
+
     def test_agreed_prices_hold_in_both_parts(self):
         self.env["product.pricelist.item"].create(
             {

@@ -62,6 +62,10 @@ class Order(NamedTuple):
     ``territories`` are the customer's and all that it lies in; ``money`` is the company's currency and ``currency`` the
     order's, objects that can ``round`` and ``compare_amounts``; ``day`` is the one whose agreements and rates count,
     ``today`` the day on which the order is judged; ``amount`` is the total in the company's currency.
+
+    An order that was split off another one is what was held of it: ``split_rules`` are the rules that stopped the whole,
+    and the ``parts`` that went through count with it where a rule is about the size of an order. Splitting takes no order
+    around a rule.
     """
 
     id: int
@@ -78,6 +82,11 @@ class Order(NamedTuple):
     amount: float
     confirmed: bool
     lines: list[order_rule.Ordered]
+    split_rules: frozenset[int] = frozenset()
+    parts: frozenset[int] = frozenset()
+    part_names: tuple[str, ...] = ()
+    part_amount: float = 0.0
+    part_lines: list[order_rule.Ordered] = ()
 
 
 def concerns(rule, order, facts):
@@ -91,6 +100,7 @@ def concerns(rule, order, facts):
             rule.kind == "domain"
             or rule.order_domain in (None, "[]")
             or (order.id, rule.order_domain) in facts["matches"]
+            or rule.id in order.split_rules
         )
     )
 
@@ -176,24 +186,38 @@ def judge_agreement(rule, order, facts):
 
 def judge_amount(rule, order, facts):
     if rule.scope == "order" and not rule.categ_ids and not rule.product_ids:
-        values = [(False, order.amount)]
+        values = [(False, order.amount + order.part_amount)]
     else:
-        values = [(line.product_id, line.amount) for line in select(rule, order.lines)]
+        values = [(line.product_id, line.amount) for line in select(rule, _sized_lines(rule, order))]
     money = order.money
     bounds = rule.amount_min or 0.0, rule.amount_max or 0.0
-    return _judge_bounds(rule, values, *bounds, money.compare_amounts, money.round, {"currency": money.name})
+    figures = {"currency": money.name} | _parts(order)
+    return _judge_bounds(rule, values, *bounds, money.compare_amounts, money.round, figures)
 
 
 def judge_quantity(rule, order, facts):
     values = [
         (line.product_id, line.quantity / line.case if rule.in_cases and line.case else line.quantity)
-        for line in select(rule, order.lines)
+        for line in select(rule, _sized_lines(rule, order))
     ]
     precision = facts["quantity"]
     bounds = rule.quantity_min or 0.0, rule.quantity_max or 0.0
-    return _judge_bounds(
-        rule, values, *bounds, precision.compare, precision.round, {"in_cases": bool(rule.in_cases)}
-    )
+    figures = {"in_cases": bool(rule.in_cases)} | _parts(order)
+    return _judge_bounds(rule, values, *bounds, precision.compare, precision.round, figures)
+
+
+def _sized_lines(rule, order):
+    """The lines that make the size of an order: of products that it has itself, those of the parts, too."""
+    if rule.scope == "line" or not order.part_lines:
+        return order.lines
+    own = {line.product_id for line in order.lines}
+    return order.lines + [
+        line for line in order.part_lines if rule.scope == "order" or line.product_id in own
+    ]
+
+
+def _parts(order):
+    return {"parts": list(order.part_names)} if order.part_names else {}
 
 
 def _judge_bounds(rule, values, low, high, compare, rounded, figures):
@@ -270,28 +294,31 @@ def judge_price(rule, order, facts):
 
 def judge_first_order(rule, order, facts):
     earlier = facts["history"].get(order.partner_id, [])
-    count = sum(moment <= order.moment and id_ != order.id for moment, _amount, id_ in earlier)
-    return Verdict(count > 0, {"earlier": count})
+    own = {order.id, *order.parts}
+    count = sum(moment <= order.moment and id_ not in own for moment, _amount, id_ in earlier)
+    return Verdict(count > 0, {"earlier": count} | _parts(order))
 
 
 def judge_usual_size(rule, order, facts):
     since = order_rule.months_before(order.moment, rule.history_months)
+    own = {order.id, *order.parts}
     amounts = [
         amount
         for moment, amount, id_ in facts["history"].get(order.partner_id, [])
-        if since <= moment <= order.moment and id_ != order.id
+        if since <= moment <= order.moment and id_ not in own
     ]
     figures = {"earlier": len(amounts), "needed": rule.history_min, "months": rule.history_months}
     if len(amounts) < rule.history_min:
         return Verdict(is_pass(rule, rule.unknown_policy), figures)
     middle, spread, most = order_rule.usual(amounts, rule.spread_factor)
+    amount = order.amount + order.part_amount
     figures |= {
-        "order": order.amount,
+        "order": order.money.round(amount),
         "median": order.money.round(middle),
         "spread": order.money.round(spread),
         "most": order.money.round(most),
     }
-    return Verdict(order.money.compare_amounts(order.amount, most) <= 0, figures)
+    return Verdict(order.money.compare_amounts(amount, most) <= 0, figures | _parts(order))
 
 
 def judge_cover(rule, order, facts):
@@ -350,4 +377,8 @@ def _cover_item(days, product_id, stock, transit, on_order, ordered, daily):
 
 def judge_domain(rule, order, facts):
     matches = (order.id, rule.order_domain) in facts["matches"]
-    return Verdict(matches == (rule.outcome == "approve"), {"matches": matches, "rule": rule.name})
+    figures = {"matches": matches, "rule": rule.name}
+    if rule.outcome != "approve" and not matches and rule.id in order.split_rules:
+        # The whole matched, and the part that went through did not.
+        return Verdict(False, figures | {"split": True} | _parts(order))
+    return Verdict(matches == (rule.outcome == "approve"), figures)

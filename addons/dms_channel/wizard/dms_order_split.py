@@ -30,7 +30,8 @@ class DmsOrderSplit(models.TransientModel):
         return super().create(vals_list)
 
     def action_split(self):
-        """Confirm the part that passes; the rest becomes a quotation of its own, judged anew.
+        """Confirm the part that passes; the rest becomes a quotation of its own. It is judged anew, as a part of the
+        order that was held: what was too much in one order is too much in two.
 
         :raises UserError: where one of the parts is empty, or the first one does not pass after all
         """
@@ -39,7 +40,7 @@ class DmsOrderSplit(models.TransientModel):
         self._check_open(order)
         passing = {line.order_line_id: line.passing for line in self.line_ids}
         self._check_parts(order, passing)
-        rest = order.copy(order._prepare_dms_rest_vals(passing))
+        rest = guard.mark(order).copy(order.sudo()._prepare_dms_rest_vals(passing)).with_env(self.env)
         rewards = order.order_line.reward_id
         with self._prices_kept(order):
             order.write({"order_line": [self._prepare_command(line, q) for line, q in passing.items()]})
