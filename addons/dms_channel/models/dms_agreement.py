@@ -146,9 +146,7 @@ class DmsAgreement(models.Model):
         help="The payments by which the deposit was received. They are a security: they don't lower what the distributor"
         " owes.",
     )
-    deposit_waived = fields.Monetary(
-        readonly=True, copy=False, help="What was not asked for after all."
-    )
+    deposit_waived = fields.Monetary(readonly=True, copy=False, help="What was not asked for after all.")
     deposit_waived_reason = fields.Text(string="Waived Because", readonly=True, copy=False)
     deposit_waived_by = fields.Many2one("res.users", string="Waived By", readonly=True, copy=False)
     deposit_waived_on = fields.Datetime(string="Waived On", readonly=True, copy=False)
