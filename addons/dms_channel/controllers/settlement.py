@@ -4,6 +4,8 @@ from odoo.http import content_disposition, request
 
 from odoo.addons.portal.controllers.portal import CustomerPortal
 
+from ..models.dms_settlement import LIVE
+
 TYPES = {
     "pdf": "application/pdf",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -23,6 +25,8 @@ class SettlementDocument(CustomerPortal):
         try:
             settlement_sudo = self._document_check_access("dms.settlement", settlement_id, access_token)
         except (AccessError, MissingError):
+            return request.not_found()
+        if settlement_sudo.state not in LIVE and not request.env.user._is_internal():
             return request.not_found()
         content = settlement_sudo._render_pdf() if kind == "pdf" else settlement_sudo._render_xlsx()
         filename = f"{settlement_sudo.name.replace('/', '-')}.{kind}"

@@ -282,16 +282,19 @@ def settled_quarter(world):
 
 
 def settlements(world):
-    """Two quarters posted, the one that follows on its way: with a dispute, and one that waits for an approval."""
+    """Two quarters posted and paid out in different ways, the one that follows on its way: with a dispute, an advance
+    to set off, and what waits for an approval."""
     env = world.env
     accountant = world.ref("user_accountant")
     env["dms.settlement.level"].create(
         {
             "group_id": env.ref("dms_channel.dms_channel_group_manager").id,
-            "amount_from": 20000 * world.price_scale,
+            "amount_from": 8000 * world.price_scale,
             "user_id": world.ref("user_manager").id,
         }
     )
+    for key, payout in (("zhejiang", "offset"), ("south", "offset"), ("central", "payment"), ("southwest", "goods")):
+        world.ref(f"distributor_{key}").dms_payout = payout
     Settlement = env["dms.settlement"].with_user(accountant).sudo()
     last = settled_quarter(world)
     for first in (last - relativedelta(months=3), last):
@@ -305,6 +308,18 @@ def settlements(world):
         posted.action_post()
     first = last + relativedelta(months=3)
     end = min(first + relativedelta(months=3), world.today) - timedelta(days=1)
+    advance = env["account.payment"].create(
+        {
+            "payment_type": "outbound",
+            "partner_type": "customer",
+            "partner_id": world.ref("distributor_east").id,
+            "amount": 1000 * world.price_scale,
+            "date": first,
+            "memo": "Advance on the quarter's rebate 季度返利预付",
+            "dms_advance": True,
+        }
+    )
+    advance.action_post()
     waiting = Settlement._generate(first, end)
     waiting[:1].note = "Preview of the running quarter, agreed with Ms Sun by telephone."
     sent = waiting[: len(waiting) // 2 + 1]

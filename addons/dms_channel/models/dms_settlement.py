@@ -358,6 +358,22 @@ class DmsSettlement(models.Model):
                         settlement.name,
                     )
                 )
+            if (
+                "payout" in vals
+                and settlement.state != "draft"
+                and "write_off"
+                in (
+                    vals["payout"],
+                    settlement.payout,
+                )
+            ):
+                raise UserError(
+                    self.env._(
+                        "Settlement %s was sent: take it back to draft to decide anew whether it is paid out or written"
+                        " off.",
+                        settlement.name,
+                    )
+                )
             if "payout" in vals and settlement.state in ("posted", "cancelled"):
                 raise UserError(
                     self.env._(
@@ -914,7 +930,8 @@ class DmsSettlement(models.Model):
         for kinds in (EARNING, SET_OFF):
             vals_list = []
             for settlement in self:
-                left = settlement.amount_total
+                # Nothing is taken off what is not paid out.
+                left = settlement.amount_total if settlement.payout != "write_off" else 0.0
                 for vals in waiting.get(settlement, ()):
                     if vals["kind"] not in kinds:
                         continue

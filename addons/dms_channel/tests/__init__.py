@@ -44,6 +44,7 @@ from . import (
     test_settlement_flow,
     test_settlement_sessions,
     test_settlement_use,
+    test_settlement_year,
     test_statement,
     test_territory,
 )

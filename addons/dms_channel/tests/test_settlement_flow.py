@@ -420,8 +420,10 @@ class TestSettlementPosting(RebateCommon):
         self._invoice(self.north, 1000)
         settlement = self._draft()
         settlement.payout = "write_off"
+        self._advance(30)
         receivable = self._receivable(self.north)
         self._post_settlements(settlement)
+        self.assertFalse(settlement.amount_set_off, "an advance is not set off against nothing")
         self.assertEqual(settlement.posting_id.move_type, "entry")
         self.assertEqual(self._ledger(self.north), 0)
         self.assertEqual(self._ledger(self.north, self.expense_account), 0)

@@ -3,6 +3,8 @@ from . import (
     test_journey,
     test_pure_chart,
     test_routes,
+    test_settlement,
+    test_settlement_tour,
     test_statement,
     test_tours,
 )
