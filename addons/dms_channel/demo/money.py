@@ -289,11 +289,16 @@ def settlements(world):
     env["dms.settlement.level"].create(
         {
             "group_id": env.ref("dms_channel.dms_channel_group_manager").id,
-            "amount_from": 8000 * world.price_scale,
+            "amount_from": 3000 * world.price_scale,
             "user_id": world.ref("user_manager").id,
         }
     )
-    for key, payout in (("zhejiang", "offset"), ("south", "offset"), ("central", "payment"), ("southwest", "goods")):
+    for key, payout in (
+        ("zhejiang", "offset"),
+        ("south", "offset"),
+        ("central", "payment"),
+        ("southwest", "goods"),
+    ):
         world.ref(f"distributor_{key}").dms_payout = payout
     Settlement = env["dms.settlement"].with_user(accountant).sudo()
     last = settled_quarter(world)

@@ -89,6 +89,7 @@ class DmsSettlement(models.Model):
         copy=False,
         tracking=True,
         index=True,
+        group_expand=True,
     )
     user_id = fields.Many2one("res.users", "Responsible", default=lambda self: self.env.user, tracking=True)
     note = fields.Text("Note to the Distributor")
@@ -967,7 +968,9 @@ class DmsSettlement(models.Model):
                 waiting.setdefault(settlement, []).append(
                     {
                         "kind": "advance",
-                        "name": item.payment_id.display_name or item.move_name,
+                        "name": " · ".join(
+                            filter(None, (item.payment_id.display_name, item.payment_id.memo))
+                        ),
                         "amount": -item.amount_residual_currency,
                         "item_id": item.id,
                         "document": f"account.payment,{item.payment_id.id}",

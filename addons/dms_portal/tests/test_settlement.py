@@ -28,7 +28,12 @@ class TestSettlementPages(DmsPortalCommon):
                 "invoice_date": "2026-01-10",
                 "invoice_line_ids": [
                     Command.create(
-                        {"product_id": cls.product_tea.id, "quantity": 100, "price_unit": 10, "tax_ids": False}
+                        {
+                            "product_id": cls.product_tea.id,
+                            "quantity": 100,
+                            "price_unit": 10,
+                            "tax_ids": False,
+                        }
                     )
                 ],
             }
@@ -88,14 +93,13 @@ class TestSettlementPages(DmsPortalCommon):
             with self.subTest(user=user and user.login):
                 self.assertEqual(self._post("accept").status_code, 303)
                 self.assertEqual(
-                    self._post("dispute", line_id=self.line.id, reason="x", access_token=token).status_code, 303
+                    self._post("dispute", line_id=self.line.id, reason="x", access_token=token).status_code,
+                    303,
                 )
                 self.assertEqual((self.line.answer, self.settlement.state), ("open", "sent"))
                 behind = f"{self.url}/lines/{self.line.id}"
                 self.assertEqual(self.url_open(behind, allow_redirects=False).status_code, 303)
-                self.assertEqual(
-                    self.url_open(f"/dms/settlement/{self.settlement.id}/xlsx").status_code, 404
-                )
+                self.assertEqual(self.url_open(f"/dms/settlement/{self.settlement.id}/xlsx").status_code, 404)
         self._login(None)
         page = self.url_open(f"{self.url}?access_token={token}").text
         self.assertIn("Sign in to answer", page)
@@ -117,7 +121,9 @@ class TestSettlementPages(DmsPortalCommon):
         self.env["dms.order.rule"].search([]).action_archive()
         order = self._create_order(self.distributor_north, [(self.product_tea, 10, 10.0)])
         self.env.flush_all()
-        self.assertIn("will be set off when the order is confirmed", self.url_open(order.get_portal_url()).text)
+        self.assertIn(
+            "will be set off when the order is confirmed", self.url_open(order.get_portal_url()).text
+        )
         order.action_confirm()
         self.env.flush_all()
         self.assertIn("was set off against this order", self.url_open(order.get_portal_url()).text)
