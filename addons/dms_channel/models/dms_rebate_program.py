@@ -1,14 +1,12 @@
-import json
-from dataclasses import replace
 from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command, Domain
-from odoo.tools import format_date, formatLang
+from odoo.tools import format_date
 
 from ..tools import guard, rebate, rebate_period
-from .dms_rebate_engine import Standing, Validity
+from .dms_rebate_engine import Validity
 from .dms_settlement_posting import PAYOUTS
 
 # What a published programme promises: changed by a new version only.
@@ -66,7 +64,13 @@ TERMS = {
 class DmsRebateProgram(models.Model):
     _name = "dms.rebate.program"
     _description = "Rebate Programme"
-    _inherit = ["mail.thread", "mail.activity.mixin", "analytic.mixin"]
+    _inherit = [
+        "mail.thread",
+        "mail.activity.mixin",
+        "analytic.mixin",
+        "dms.program.measure",
+        "dms.program.words",
+    ]
     _order = "state desc, date_start desc, code, version desc"
     _rec_names_search = ["name", "code"]
     _check_company_auto = True
@@ -446,87 +450,6 @@ class DmsRebateProgram(models.Model):
     def _compute_summary(self):
         for program in self:
             program.summary = "\n".join(program._summarise())
-
-    def _summarise(self):
-        """Return the programme in sentences, as a sales director would put it."""
-        self.ensure_one()
-
-        def choice(name):
-            return dict(self._fields[name]._description_selection(self.env))[self[name]]
-
-        tiers = self.tier_ids.sorted("from_amount")
-        unit = "" if self.compare == "volume" else " %"
-        steps = ", ".join(
-            self.env._(
-                "from %(bound)s %(rate)s",
-                bound=f"{tier.from_amount:g}{unit}" if unit else self._format_base(tier.from_amount),
-                rate=tier._format_rate(),
-            )
-            for tier in tiers
-        )
-        sentences = [
-            self.env._(
-                "Counts: %(measure)s, %(basis)s, by %(period)s.",
-                measure=choice("measure"),
-                basis=choice("basis"),
-                period=choice("period"),
-            ),
-            self.env._(
-                "%(type)s. Pays %(steps)s.", type=choice("compare"), steps=steps or self.env._("nothing yet")
-            ),
-            choice("tier_method") + ".",
-        ]
-        if self.compare == "growth":
-            sentences.append(
-                self.env._(
-                    "Compared with: %(against)s; a new distributor: %(newcomer)s.",
-                    against=choice("growth_against"),
-                    newcomer=choice("newcomer"),
-                )
-            )
-            sentences += [
-                self.env._(
-                    "%(partner)s takes over %(share)s of the past sales of %(former)s from %(date)s on.",
-                    partner=row.partner_id.display_name,
-                    share=f"{100 * row.share:.4g} %",
-                    former=row.former_id.display_name,
-                    date=format_date(self.env, row.date),
-                )
-                for row in self.takeover_ids
-            ]
-            if self.growth_only:
-                sentences.append(self.env._("Only the growth earns."))
-        if self.bundle_ids:
-            sentences.append(
-                self.env._(
-                    "Only who reaches all of these earns: %s.",
-                    ", ".join(
-                        f"{part.name or ''} ≥ {self._format_base(part.threshold)}" for part in self.bundle_ids
-                    ),
-                )
-            )
-        if self.pool_by != "none":
-            sentences.append(choice("pool_by") + ".")
-        sentences += [relation._to_sentence() for relation in self.relation_ids if relation.other_ids]
-        money = self._format_money
-        limits = [
-            (self.amount_min, self.env._("Less than %s a period is not paid.", money(self.amount_min))),
-            (self.amount_max, self.env._("At most %s a period.", money(self.amount_max))),
-            (self.amount_cap, self.env._("At most %s over the whole validity.", money(self.amount_cap))),
-        ]
-        sentences += [sentence for amount, sentence in limits if amount]
-        if self.factor_ids:
-            kinds = dict(self.env["dms.rebate.factor"]._fields["kind"]._description_selection(self.env))
-            named = dict.fromkeys(kinds[factor.kind] for factor in self.factor_ids)
-            sentences.append(self.env._("What is paid depends on: %s.", ", ".join(named)))
-        sentences.append(
-            self.env._(
-                "Accrues %(when)s, %(tier)s.",
-                when=choice("accrual_policy").lower(),
-                tier=choice("accrual_tier").lower(),
-            )
-        )
-        return sentences
 
     def _compute_totals(self):
         accrued = {
@@ -1046,238 +969,6 @@ class DmsRebateProgram(models.Model):
         self.ensure_one()
         return rebate_period.periods_between(self.period, *self._get_validity(), until, self.period_months)
 
-    # === ENGINE ===
-
-    def _get_source_key(self):
-        """Programmes of one key are measured by one query."""
-        self.ensure_one()
-        rule = (
-            (self.id,)
-            if self._has_counting_rule() or self.basis == "points"
-            else tuple(
-                sorted(self.factor_ids.filtered(lambda line: line.kind == "payment").mapped("threshold"))
-            )
-        )
-        return (self.company_id, self.measure, self.basis, self.uom_id, self.currency_id, rule)
-
-    def _has_counting_rule(self):
-        """Return whether a line may count on another day than its document's."""
-        self.ensure_one()
-        return self.measure == "paid" or self.qualify_by == "order"
-
-    def _is_plain(self):
-        """Return whether a distributor's measure alone says what it earns."""
-        self.ensure_one()
-        return (
-            self.compare == "volume"
-            and self.pool_by == "none"
-            and not self.bundle_ids
-            and not self.relation_ids
-            and not self.amount_cap
-            and not self.leaves_out_diverted
-            and not self.factor_ids.filtered(lambda factor: factor.kind != "points")
-        )
-
-    def _get_terms(self):
-        """Return the programme as :class:`..tools.rebate.Terms`."""
-        self.ensure_one()
-        return rebate.Terms(
-            tuple(self.tier_ids._to_tiers()),
-            self.tier_method,
-            compare=self.compare,
-            growth_only=self.growth_only,
-            newcomer=self.newcomer,
-            stated_baseline=rebate.decimal(self.newcomer_baseline),
-            bundle=tuple((part.name, rebate.decimal(part.threshold)) for part in self.bundle_ids),
-            minimum=rebate.decimal(self.amount_min) or None,
-            maximum=rebate.decimal(self.amount_max) or None,
-            rounding=rebate.decimal(self.currency_id.rounding),
-        )
-
-    def _get_product_scopes(self):
-        """Return ``[(program id, part, product ids or None for all)]``; part 0 is the whole, then those of the bundle."""
-        self.ensure_one()
-        parts = [self, *self.bundle_ids]
-        return [
-            (
-                self.id,
-                number,
-                self._get_product_ids(part.categ_ids, part.product_ids)
-                if part.categ_ids or part.product_ids
-                else None,
-            )
-            for number, part in enumerate(parts)
-        ]
-
-    def _get_product_ids(self, categories, products):
-        inside = (
-            self.env["product.product"]
-            .with_context(active_test=False)
-            ._search([("categ_id", "child_of", categories.ids)])
-            if categories
-            else ()
-        )
-        return {*products.ids, *inside}
-
-    def _get_partner_domain(self, partners=None):
-        """Return the domain of the distributors in scope, of ``partners`` only where that is given.
-
-        The members of a pool always go together.
-        """
-        self.ensure_one()
-        domain = Domain("channel_role", "=", "distributor")
-        if self.partner_ids:
-            domain &= Domain("id", "in", self.partner_ids.ids)
-        if self.grade_ids:
-            domain &= Domain("grade_id", "in", self.grade_ids.ids)
-        if self.territory_ids:
-            domain &= Domain("territory_id", "child_of", self.territory_ids.ids)
-        if partners is not None and self.pool_by == "none":
-            domain &= Domain("id", "in", partners.commercial_partner_id.ids)
-        return domain
-
-    def _get_preceding(self):
-        """Return the programmes that these follow from, directly or through others."""
-        found = self.browse()
-        waiting = self
-        while waiting:
-            others = self.browse().union(*(relation._get_others() for relation in waiting.relation_ids))
-            waiting = others - found - self
-            found |= waiting
-        return found
-
-    def _get_related(self, standings, partner_id, start, end):
-        """Return what related programmes mean for a distributor's period: earned elsewhere, excluded by, room left."""
-        self.ensure_one()
-        elsewhere, excluded_by, rooms = rebate.ZERO, "", []
-        for relation in self.relation_ids:
-            earned = {
-                other: [
-                    standing.earned
-                    for first, _last in other._get_periods(end)
-                    if first >= start and (standing := standings.get((other.id, partner_id, first)))
-                ]
-                for other in relation._get_others()
-            }
-            amount = sum((value for values in earned.values() for value in values), rebate.ZERO)
-            if relation.kind == rebate.REDUCES:
-                elsewhere += amount
-            elif relation.kind == rebate.CAP:
-                rooms.append(rebate.room_left(rebate.decimal(relation.amount), [amount]))
-            elif amount > 0:
-                excluded_by = ", ".join(other.code for other, values in earned.items() if any(values))
-        if self.amount_cap:
-            before = [
-                standing.earned
-                for first, _last in self._get_periods(start)
-                if first < start and (standing := standings.get((self.id, partner_id, first)))
-            ]
-            rooms.append(rebate.room_left(rebate.decimal(self.amount_cap), before))
-        return elsewhere, excluded_by, min(rooms, default=None)
-
-    def _get_pools(self, partner_ids):
-        """Return lists of those who reach a tier together."""
-        self.ensure_one()
-        partners = self.env["res.partner"].browse(sorted(partner_ids))
-        match self.pool_by:
-            case "program":
-                groups = [partners] if partners else []
-            case "territory":
-                groups = partners.grouped("territory_id").values()
-            case "upstream":
-                groups = partners.grouped("upstream_id").values()
-            case _:
-                groups = partners
-        return [group.ids for group in groups]
-
-    def _estimate(self, standing, today):
-        """Return what to accrue of a standing, and the lines of its computation as JSON text.
-
-        At the expected tier: the measure is carried on to the period's end at its daily rate so far, that addition held
-        back by the stated share; what the rebate of the whole would be, in proportion to what has been measured.
-        """
-        self.ensure_one()
-        result = standing.result or self._compute_rebate(standing.facts.measure)
-        lines, due = result.to_json(), standing.earned
-        if self.pool_by != "none":
-            lines.append(["share", rebate.figure(standing.facts.measure), str(standing.earned)])
-        measure = standing.facts.measure
-        if self.accrual_tier == "expected" and measure > 0:
-            expected, amount = self._project(standing, today, rebate.decimal(self.estimate_share))
-            due = rebate.round_to(amount * measure / expected, rebate.decimal(self.currency_id.rounding))
-            formula = f"{rebate.figure(amount)} × {rebate.figure(measure)} ÷ {rebate.figure(rebate.round_to(expected))}"
-            lines.append(["estimate", formula, str(due)])
-        return due, json.dumps(lines)
-
-    def _get_plain_standing(self, start, measure, amount):
-        self.ensure_one()
-        return Standing(self, start, self._get_period(start)[1], rebate.Facts(measure), None, amount)
-
-    def _explain_lines(self, lines):
-        """Return the lines of a computation as sentences: what was done, in figures, what it comes to.
-
-        :param lines: ``[[code, formula, amount], ...]`` of :meth:`..tools.rebate.Result.to_json`
-        """
-        self.ensure_one()
-        words = {
-            "measure": self.env._("Counted, returns taken off"),
-            "diverted": self.env._("Less diverted goods"),
-            "elsewhere": self.env._("Less what related programmes earned"),
-            "excluded": self.env._("Excluded by"),
-            "bundle": self.env._("Reached"),
-            "bundle_missed": self.env._("Missed, so nothing is earned"),
-            "no_target": self.env._("No target is stated, so nothing is earned"),
-            "target": self.env._("Target attained, in percent"),
-            "newcomer": self.env._("Nothing to compare with: a new distributor earns nothing"),
-            "newcomer_first": self.env._("New distributor: the first tier's rate on everything"),
-            "newcomer_stated": self.env._("New distributor: compared with the stated baseline"),
-            "growth": self.env._("Growth in percent"),
-            "growth_only": self.env._("Only the growth counts"),
-            "tier": self.env._("Tier"),
-            "payment": self.env._("Paid in time"),
-            "grade": self.env._("Grade"),
-            "quality": self.env._("Months with data, in percent"),
-            "price": self.env._("Sold on at the price, in percent"),
-            "minimum": self.env._("Below the minimum, so nothing is paid"),
-            "maximum": self.env._("Maximum of the period"),
-            "overall_cap": self.env._("What the cap leaves"),
-            "total": self.env._("Rounded"),
-            "share": self.env._("Share in the pool, in proportion to"),
-            "estimate": self.env._("Expected for the period's end, in proportion to what counts so far"),
-        }
-        return [
-            f"{words[code]}{': ' + formula if formula else ''} = {rebate.figure(rebate.round_to(rebate.decimal(amount)))}"
-            for code, formula, amount in lines
-        ]
-
-    def _project(self, standing, today, share=rebate.ONE):
-        """Return the measure that a period comes to at its run rate, and the rebate of that."""
-        self.ensure_one()
-        facts = standing.facts
-        expected = rebate_period.project(facts.measure, standing.start, standing.end, today, share)
-        if self.pool_by != "none":
-            return expected, standing.earned
-        ratio = expected / facts.measure if facts.measure else rebate.ONE
-        bundle = tuple((name, part * ratio) for name, part in facts.bundle)
-        return expected, rebate.earn(self._get_terms(), replace(facts, measure=expected, bundle=bundle)).total
-
-    def _compute_rebate(self, base):
-        """Return the :class:`..tools.rebate.Result` of a period's base (Decimal), rounded in the programme's currency."""
-        self.ensure_one()
-        return rebate.earn(self._get_terms(), rebate.Facts(base))
-
-    def _get_factor(self, points):
-        """Return the Decimal factor for credit points."""
-        self.ensure_one()
-        return rebate.factor_for(
-            points,
-            [
-                (rebate.decimal(line.threshold), rebate.decimal(line.factor))
-                for line in self.factor_ids
-                if line.kind == "points"
-            ],
-        )
-
     @api.model
     def _get_progress(self, partner, date=None):
         """Return where a distributor stands in the programmes that hold for it, for its portal.
@@ -1329,71 +1020,3 @@ class DmsRebateProgram(models.Model):
                 }
             )
         return progress
-
-    def _get_tier_distance(self, base, whole=None):
-        """Return how far a measure is from the next tier.
-
-        :param Decimal base: the measure
-        :param whole: target or baseline (Decimal) that the bounds are percentages of; None without one
-        :return: dict: rate_text, next_from, missing (both None in the last tier), next_rate_text, missing_text
-        """
-        self.ensure_one()
-        tiers = self.tier_ids._to_tiers()
-        if self.compare != "volume":
-            added = rebate.HUNDRED if self.compare == "growth" else rebate.ZERO
-            tiers = [
-                replace(tier, lower=(whole or rebate.ZERO) * (added + tier.lower) / rebate.HUNDRED)
-                for tier in tiers
-                if whole
-            ]
-        reached, following = rebate.reached_tier(base, tiers), rebate.next_tier(base, tiers)
-        missing = following.lower - base if following else None
-        return {
-            "rate_text": self._format_rate(reached.rate, reached.kind) if reached else "",
-            "next_from": float(following.lower) if following else None,
-            "next_rate_text": self._format_rate(following.rate, following.kind) if following else "",
-            "missing": float(missing) if following else None,
-            "missing_text": self._format_base(missing) if following else "",
-        }
-
-    def _format_base(self, value):
-        """Return a measure in words: money, or quantity and unit."""
-        self.ensure_one()
-        if self.basis == "amount":
-            return formatLang(self.env, float(value), currency_obj=self.currency_id)
-        if self.basis != "quantity":
-            return f"{formatLang(self.env, float(value), dp='Product Unit')} {self._get_unit_name()}"
-        return f"{formatLang(self.env, float(value), dp='Product Unit')} {self.uom_id.name or ''}".strip()
-
-    def _format_money(self, value):
-        self.ensure_one()
-        return formatLang(self.env, float(value), currency_obj=self.currency_id)
-
-    def _format_rate(self, rate, kind):
-        """Return a rate in words.
-
-        :param Decimal rate: rate of a tier
-        :param str kind: percent, unit or fixed
-        """
-        if kind == "percent":
-            return f"{float(rate):g} %"
-        money = formatLang(self.env, float(rate), currency_obj=self.currency_id)
-        if kind == "fixed":
-            return money
-        return self.env._(
-            "%(amount)s per %(unit)s", amount=money, unit=self._get_unit_name() or self.env._("unit")
-        )
-
-    def _get_unit_name(self):
-        """Return the unit that tiers per unit count in."""
-        self.ensure_one()
-        Template = self.env["product.template"]
-        match self.basis:
-            case "weight":
-                return Template._get_weight_uom_name_from_ir_config_parameter()
-            case "volume":
-                return Template._get_volume_uom_name_from_ir_config_parameter()
-            case "points":
-                return self.env._("points")
-            case _:
-                return self.uom_id.name
