@@ -1,6 +1,7 @@
 from . import (
     account_move,
     account_move_line,
+    account_partial_reconcile,
     account_payment,
     dms_agreement,
     dms_agreement_document,
@@ -15,6 +16,8 @@ from . import (
     dms_channel_week,
     dms_credit_entry,
     dms_credit_rule,
+    dms_deduction,
+    dms_deduction_reason,
     dms_demo,
     dms_feed,
     dms_feed_line,

@@ -22,6 +22,9 @@ class AccountMove(models.Model):
         readonly=True,
         copy=False,
     )
+    dms_deduction_id = fields.Many2one(
+        "dms.deduction", "Deduction", readonly=True, copy=False, ondelete="restrict", index="btree_not_null"
+    )
     dms_rebate_pending = fields.Selection(
         [("new", "New"), ("changed", "Changed")],
         "Rebate Computation",
@@ -121,6 +124,15 @@ class AccountMove(models.Model):
                     self.env._(
                         "%s was made by rebate accruals. Reset or credit the invoice instead; its share is then reversed.",
                         move.display_name,
+                    )
+                )
+            deduction_sudo = move.sudo().dms_deduction_id
+            if deduction_sudo.entry_id == move.sudo() and deduction_sudo:
+                raise UserError(
+                    self.env._(
+                        "%(move)s resolves deduction %(deduction)s. Reverse it there, so that both agree.",
+                        move=move.display_name,
+                        deduction=deduction_sudo.name,
                     )
                 )
             settlement_sudo = move.sudo().dms_settlement_id

@@ -44,3 +44,8 @@ class AccountMoveLine(models.Model):
             and not self.dms_settlement_use_id
             and not self.sale_line_ids.filtered("is_delivery")
         )
+
+    def _dms_sync_deductions(self):
+        """Let deductions of these items follow what is open on them."""
+        if self:
+            self.env["dms.deduction"].sudo().search([("move_line_id", "in", self.ids)])._sync()

@@ -127,6 +127,7 @@ class DmsStatement(models.Model):
     amount_payment = fields.Monetary("Payments", readonly=True, copy=False)
     amount_credit_note = fields.Monetary("Credit Notes", readonly=True, copy=False)
     amount_settlement = fields.Monetary("Settlements", readonly=True, copy=False)
+    amount_deduction = fields.Monetary("Deductions", readonly=True, copy=False)
     amount_other = fields.Monetary("Other Entries", readonly=True, copy=False)
     closing_balance = fields.Monetary(readonly=True, copy=False, tracking=True)
     company_opening = fields.Monetary(

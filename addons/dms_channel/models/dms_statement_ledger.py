@@ -34,6 +34,7 @@ class DmsStatementLedger(models.AbstractModel):
         return [
             ("conversion", SQL("entry.source = 'conversion'")),
             ("exchange", SQL("move.journal_id = company.currency_exchange_journal_id")),
+            ("deduction", SQL("move.dms_deduction_id IS NOT NULL")),
             ("settlement", SQL("move.dms_settlement_id IS NOT NULL")),
             ("invoice", SQL("move.move_type IN ('out_invoice', 'out_receipt')")),
             ("credit_note", SQL("move.move_type = 'out_refund'")),
@@ -113,7 +114,8 @@ class DmsStatementLedger(models.AbstractModel):
                   JOIN account_move_line AS other ON other.id = converted.other_id
                   JOIN res_partner AS contact ON contact.id = other.partner_id
                        AND contact.commercial_partner_id = own.partner_id
-                 WHERE other.company_id = own.company_id AND converted.max_date <= own.date_to
+                 WHERE other.company_id = own.company_id AND other.parent_state = 'posted'
+                   AND converted.max_date <= own.date_to
               GROUP BY own.statement_id, own.partner_id, own.company_id, own.currency_id, own.date_from, own.date_to,
                        own.move_line_id, own.move_id, converted.max_date
             )
@@ -218,7 +220,10 @@ class DmsStatementLedger(models.AbstractModel):
         )
 
     def _insert_items(self):
-        """Store what was open on the last day: an item less what had been reconciled with it until then."""
+        """Store what was open on the last day: an item less what had been reconciled with it until then.
+
+        Odoo keeps the reconciliation of a payment that is set back to draft; here it counts once it is posted again.
+        """
         self.env.cr.execute(
             SQL(
                 """
@@ -229,13 +234,19 @@ class DmsStatementLedger(models.AbstractModel):
                            entry.company_amount - COALESCE(paid.company_amount, 0)
                                + COALESCE(used.company_amount, 0) AS open_company_amount
                       FROM item_entry AS entry
-                 LEFT JOIN LATERAL (SELECT SUM(debit_amount_currency) AS amount, SUM(amount) AS company_amount
-                                      FROM account_partial_reconcile
-                                     WHERE debit_move_id = entry.move_line_id AND max_date <= entry.date_to
+                 LEFT JOIN LATERAL (SELECT SUM(partial.debit_amount_currency) AS amount,
+                                           SUM(partial.amount) AS company_amount
+                                      FROM account_partial_reconcile AS partial
+                                      JOIN account_move_line AS other ON other.id = partial.credit_move_id
+                                     WHERE partial.debit_move_id = entry.move_line_id
+                                       AND partial.max_date <= entry.date_to AND other.parent_state = 'posted'
                            ) AS paid ON TRUE
-                 LEFT JOIN LATERAL (SELECT SUM(credit_amount_currency) AS amount, SUM(amount) AS company_amount
-                                      FROM account_partial_reconcile
-                                     WHERE credit_move_id = entry.move_line_id AND max_date <= entry.date_to
+                 LEFT JOIN LATERAL (SELECT SUM(partial.credit_amount_currency) AS amount,
+                                           SUM(partial.amount) AS company_amount
+                                      FROM account_partial_reconcile AS partial
+                                      JOIN account_move_line AS other ON other.id = partial.debit_move_id
+                                     WHERE partial.credit_move_id = entry.move_line_id
+                                       AND partial.max_date <= entry.date_to AND other.parent_state = 'posted'
                            ) AS used ON TRUE
                 )
                 INSERT INTO dms_statement_item (

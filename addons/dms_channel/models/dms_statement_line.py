@@ -35,6 +35,7 @@ class DmsStatementLine(models.Model):
             ("payment", "Payment"),
             ("credit_note", "Credit Note"),
             ("settlement", "Settlement"),
+            ("deduction", "Deduction"),
             ("exchange", "Exchange Difference"),
             ("conversion", "Settled in Another Currency"),
             ("other", "Other Entry"),

@@ -73,6 +73,17 @@ class ResCompany(models.Model):
         domain=[("share", "=", False)],
         help="Answers the distributors' disputes of statements that are drafted by themselves.",
     )
+    dms_deduction_percent = fields.Float(
+        "Short Payments up to (%)",
+        default=20.0,
+        help="An invoice that a payment left open by no more than this share was paid short; one that is open by more"
+        " was paid in part.",
+    )
+    dms_deduction_min = fields.Monetary(
+        "Short Payments above",
+        currency_field="currency_id",
+        help="Smaller differences are left to the reconciliation of the bank statement.",
+    )
     dms_feed_folder = fields.Char(
         "Watched Folder",
         groups="base.group_system",
@@ -93,6 +104,11 @@ class ResCompany(models.Model):
     _dms_statement_days_positive = models.Constraint(
         "CHECK(dms_statement_days > 0 AND dms_statement_reminder_days >= 0)",
         "Give distributors at least one day to answer a statement.",
+    )
+
+    _dms_deduction_percent_valid = models.Constraint(
+        "CHECK(dms_deduction_percent BETWEEN 0 AND 100 AND dms_deduction_min >= 0)",
+        "The tolerance of short payments is a share from 0 to 100 %, and their least amount is not negative.",
     )
 
     @api.constrains("dms_agreement_reminder_days")

@@ -19,3 +19,7 @@ class ResConfigSettings(models.TransientModel):
     )
     dms_statement_auto_send = fields.Boolean(related="company_id.dms_statement_auto_send", readonly=False)
     dms_statement_user_id = fields.Many2one(related="company_id.dms_statement_user_id", readonly=False)
+    dms_deduction_percent = fields.Float(related="company_id.dms_deduction_percent", readonly=False)
+    dms_deduction_min = fields.Monetary(
+        related="company_id.dms_deduction_min", readonly=False, currency_field="currency_id"
+    )

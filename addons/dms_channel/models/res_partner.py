@@ -113,6 +113,17 @@ class ResPartner(models.Model):
         help="How this distributor's settlements are paid out where the programme does not say. Empty: by credit note.",
     )
 
+    dms_deduction_percent = fields.Float(
+        string="Short Payments up to (%)",
+        help="An invoice that a payment of this distributor left open by no more than this share was paid short."
+        " 0: the company's tolerance.",
+    )
+    dms_deduction_open = fields.Monetary(
+        string="Open Deductions",
+        currency_field="dms_currency_id",
+        compute="_compute_dms_deduction_open",
+        groups="dms_channel.dms_channel_group_user",
+    )
     dms_statement_open_count = fields.Integer(
         string="Open Statements",
         compute="_compute_dms_statement_open_count",
@@ -278,6 +289,22 @@ class ResPartner(models.Model):
         )
         for partner in self:
             partner.dms_rebate_open = amounts.get(partner._origin, 0.0)
+
+    @api.depends_context("company")
+    def _compute_dms_deduction_open(self):
+        amounts = dict(
+            self.env["dms.deduction"]._read_group(
+                [
+                    ("partner_id", "in", self.ids),
+                    ("company_id", "=", self.env.company.id),
+                    ("state", "in", ("open", "approve", "queued")),
+                ],
+                ["partner_id"],
+                ["company_amount:sum"],
+            )
+        )
+        for partner in self:
+            partner.dms_deduction_open = amounts.get(partner._origin, 0.0)
 
     def _compute_dms_statement_open_count(self):
         counts = dict(
@@ -591,6 +618,14 @@ class ResPartner(models.Model):
             **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_settlement_action"),
             "domain": [("partner_id", "=", self.id)],
             "context": {"default_partner_id": self.id},
+        }
+
+    def action_view_dms_deductions(self):
+        self.ensure_one()
+        return {
+            **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_deduction_action"),
+            "domain": [("partner_id", "=", self.id)],
+            "context": {},
         }
 
     def action_view_dms_statements(self):

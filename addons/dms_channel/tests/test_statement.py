@@ -91,8 +91,12 @@ class StatementCommon(RebateCommon):
 
     def _get_residual(self, item, day):
         """Open in the item's and in the company's currency at the end of a day, from partial reconciliations."""
-        paid = item.matched_credit_ids.filtered(lambda partial: partial.max_date <= day)
-        used = item.matched_debit_ids.filtered(lambda partial: partial.max_date <= day)
+        paid = item.matched_credit_ids.filtered(
+            lambda partial: partial.max_date <= day and partial.credit_move_id.parent_state == "posted"
+        )
+        used = item.matched_debit_ids.filtered(
+            lambda partial: partial.max_date <= day and partial.debit_move_id.parent_state == "posted"
+        )
         return (
             item.amount_currency
             - sum(paid.mapped("debit_amount_currency"))
@@ -281,9 +285,11 @@ class TestStatementLedger(StatementCommon):
         cancelled.button_cancel()
         reversed_ = self._invoice(self.north, 40, date="2026-02-03")
         reversed_._reverse_moves([{"date": "2026-02-07", "invoice_date": "2026-02-07"}], cancel=True)
+        paid = self._invoice(self.north, 50, date="2026-02-04")
+        self._pay(self.north, 50, "2026-02-05", paid).action_draft()
         statement = self._assert_stated(self.north)
-        self.assertEqual(statement.line_ids.mapped("amount"), [40, -40])
-        self.assertFalse(statement.item_ids)
+        self.assertEqual(statement.line_ids.mapped("amount"), [40, 50, -40])
+        self.assertEqual(statement.item_ids.mapped("residual"), [50], "the payment is a draft again")
 
     def test_several_companies(self):
         other = self.setup_other_company()

@@ -9,6 +9,7 @@ HISTORY = (
     ("dms.rebate.accrual", "partner_id"),
     ("dms.settlement", "partner_id"),
     ("dms.statement", "partner_id"),
+    ("dms.deduction", "partner_id"),
     ("dms.channel.move", "partner_id"),
 )
 
