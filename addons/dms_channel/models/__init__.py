@@ -57,6 +57,7 @@ from . import (
     dms_rebate_target,
     dms_rebate_tier,
     dms_settlement,
+    dms_settlement_deduction,
     dms_settlement_approval,
     dms_settlement_document,
     dms_settlement_level,

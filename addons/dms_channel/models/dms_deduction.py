@@ -382,9 +382,8 @@ class DmsDeduction(models.Model):
         return [
             ("partner_id", "in", self.partner_id.ids),
             ("company_id", "in", self.company_id.ids),
-            ("line_ids", "!=", False),
-            ("move_ids", "=", False),
-            ("state", "!=", "cancelled"),
+            ("state", "not in", ("posted", "cancelled")),
+            ("amount_total", ">", 0),
         ]
 
     # === ACTIONS ===
@@ -413,6 +412,7 @@ class DmsDeduction(models.Model):
     def action_charge_back(self):
         """The distributor owes it: say so on the invoice, and ask for the money."""
         for record in self._check_states("open", "queued"):
+            record._leave_settlement()
             record._set_state("charged")
             invoice = record.move_id
             invoice.message_post(
@@ -473,6 +473,7 @@ class DmsDeduction(models.Model):
     def action_reopen(self):
         """Take a decision back, as long as nothing was posted."""
         for record in self._check_states("approve", "queued", "charged"):
+            record._leave_settlement()
             record.activity_unlink([APPROVAL_ACTIVITY])
             guard.mark(record).requested_by_id = False
             record._set_state("open")
@@ -769,12 +770,16 @@ class DmsDeduction(models.Model):
     @api.model
     def _get_queued(self, partners, companies):
         """Deductions that wait for the next settlement of distributors; one for each open item, the oldest."""
+        taken = self.env["dms.settlement.line"].search(
+            [("pending", "=", True), ("kind", "=", "deduction"), ("partner_id", "in", partners.ids)]
+        )
         records = self.search(
             [
                 ("state", "=", "queued"),
                 ("partner_id", "in", partners.ids),
                 ("company_id", "in", companies.ids),
                 ("open_amount", ">", 0),
+                ("move_line_id", "not in", taken.item_id.ids),
             ],
             order="id",
         )
@@ -782,6 +787,35 @@ class DmsDeduction(models.Model):
         for record in records:
             first.setdefault(record.move_line_id, record)
         return self.browse([record.id for record in first.values()])
+
+    def _prepare_settlement_line_vals(self):
+        self.ensure_one()
+        return {
+            "kind": "deduction",
+            "name": self.env._("Deducted from %s", self.move_id.name),
+            "amount": -self.open_amount,
+            "item_id": self.move_line_id.id,
+            "document": f"{self._name},{self.id}",
+        }
+
+    def _leave_settlement(self):
+        """Take queued deductions off the drafts that they are on; what was sent keeps them.
+
+        :raises UserError: when the distributor has been sent the settlement
+        """
+        lines_sudo = self.env["dms.settlement.line"].sudo().search(
+            [("pending", "=", True), ("document", "in", [f"{self._name},{record.id}" for record in self])]
+        )
+        for line in lines_sudo:
+            if line.settlement_id.state != "draft":
+                raise UserError(
+                    self.env._(
+                        "%(deduction)s is on settlement %(settlement)s, which was sent: correct or cancel that first.",
+                        deduction=line.document.name,
+                        settlement=line.settlement_id.name,
+                    )
+                )
+        lines_sudo.unlink()
 
     def _mark_settled(self, settlement):
         """A settlement is about to take these off; the reconciliation that follows brings the amounts in line."""

@@ -266,6 +266,32 @@ class TestDeduction(DeductionCommon):
             [{"state": "paid", "open_amount": 0}, {"state": "open", "open_amount": 50}],
         )
 
+    def test_the_next_settlement_takes_it_off(self):
+        """Queued, it is taken off what the distributor gets; a cancelled settlement brings it back."""
+        self._program(tiers=((0, 10),))
+        self._invoice(self.north, 1000, date="2026-02-10")
+        deduction = self._short(80)
+        deduction.with_user(self.accountant).action_queue()
+        settlement = self.env["dms.settlement"]._generate(
+            fields.Date.to_date("2026-01-01"), fields.Date.to_date("2026-02-28"), partners=self.north
+        )
+        line = settlement.line_ids.filtered(lambda line: line.kind == "deduction")
+        self.assertEqual((line.amount, line.document, line.item_id), (-80, deduction, deduction.move_line_id))
+        deduction.action_reopen()
+        self.assertFalse(line.exists(), "taken back, it leaves the draft")
+        deduction.action_queue()
+        settlement.action_compute()
+        rebate = sum(settlement.line_ids.filtered(lambda line: line.kind == "rebate").mapped("amount"))
+        self.assertEqual(settlement.amount_total, rebate - 80)
+        self._post_settlements(settlement)
+        self.assertRecordValues(
+            deduction, [{"state": "settled", "open_amount": 0, "settlement_id": settlement.id}]
+        )
+        self._assert_open(0)
+        settlement.action_cancel()
+        self.assertRecordValues(deduction, [{"state": "queued", "open_amount": 80, "settlement_id": False}])
+        self._assert_open(80)
+
     def test_a_statement_shows_it(self):
         deduction = self._short(80)
         deduction.reason_id = self.reason
