@@ -803,8 +803,12 @@ class DmsDeduction(models.Model):
 
         :raises UserError: when the distributor has been sent the settlement
         """
-        lines_sudo = self.env["dms.settlement.line"].sudo().search(
-            [("pending", "=", True), ("document", "in", [f"{self._name},{record.id}" for record in self])]
+        lines_sudo = (
+            self.env["dms.settlement.line"]
+            .sudo()
+            .search(
+                [("pending", "=", True), ("document", "in", [f"{self._name},{record.id}" for record in self])]
+            )
         )
         for line in lines_sudo:
             if line.settlement_id.state != "draft":

@@ -1,9 +1,9 @@
 from . import (
     base_partner_merge,
     dms_channel_position_at,
-    dms_deposit_waiver,
     dms_deduction_find,
     dms_deduction_split,
+    dms_deposit_waiver,
     dms_feed_accept,
     dms_feed_columns,
     dms_feed_map_codes,
