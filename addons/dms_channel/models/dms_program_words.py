@@ -21,8 +21,10 @@ class DmsProgramWords(models.AbstractModel):
         unit = "" if self.compare == "volume" else " %"
         steps = ", ".join(
             self.env._(
-                "from %(bound)s %(rate)s",
-                bound=f"{tier.from_amount:g}{unit}" if unit else self._format_base(tier.from_amount),
+                "%(rate)s from %(bound)s",
+                bound=f"{rebate.figure(rebate.decimal(tier.from_amount))}{unit}"
+                if unit
+                else self._format_base(tier.from_amount),
                 rate=tier._format_rate(),
             )
             for tier in tiers
@@ -51,7 +53,7 @@ class DmsProgramWords(models.AbstractModel):
                 self.env._(
                     "%(partner)s takes over %(share)s of the past sales of %(former)s from %(date)s on.",
                     partner=row.partner_id.display_name,
-                    share=f"{100 * row.share:.4g} %",
+                    share=f"{rebate.figure(rebate.decimal(row.share) * rebate.HUNDRED)} %",
                     former=row.former_id.display_name,
                     date=format_date(self.env, row.date),
                 )
@@ -148,7 +150,7 @@ class DmsProgramWords(models.AbstractModel):
         :param str kind: percent, unit or fixed
         """
         if kind == "percent":
-            return f"{float(rate):g} %"
+            return f"{rebate.figure(rebate.decimal(rate))} %"
         money = formatLang(self.env, float(rate), currency_obj=self.currency_id)
         if kind == "fixed":
             return money

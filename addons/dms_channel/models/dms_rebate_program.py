@@ -649,21 +649,21 @@ class DmsRebateProgram(models.Model):
             "falling_rate": lambda tier: self.env._(
                 "The tier from %(bound)s pays less than the one before, yet higher tiers are said to pay more: "
                 "correct the rate, or untick “Higher Tiers Pay More”.",
-                bound=f"{tier.from_amount:g}",
+                bound=rebate.figure(rebate.decimal(tier.from_amount)),
             ),
             "overlap": lambda tier: self.env._(
                 "The tier from %(bound)s is stated to end at %(end)s, beyond the start of the next one at %(next)s: "
                 "amounts between the two would fall in both.",
-                bound=f"{tier.from_amount:g}",
-                end=f"{tier.stated_end:g}",
-                next=f"{tier.to_amount:g}",
+                bound=rebate.figure(rebate.decimal(tier.from_amount)),
+                end=rebate.figure(rebate.decimal(tier.stated_end)),
+                next=rebate.figure(rebate.decimal(tier.to_amount)),
             ),
             "gap": lambda tier: self.env._(
                 "The tier from %(bound)s is stated to end at %(end)s, but the next one starts at %(next)s: "
                 "amounts between the two would fall in none.",
-                bound=f"{tier.from_amount:g}",
-                end=f"{tier.stated_end:g}",
-                next=f"{tier.to_amount:g}",
+                bound=rebate.figure(rebate.decimal(tier.from_amount)),
+                end=rebate.figure(rebate.decimal(tier.stated_end)),
+                next=rebate.figure(rebate.decimal(tier.to_amount)),
             ),
         }
         found = rebate.tier_problems(
