@@ -104,12 +104,14 @@
         "views/res_config_settings_views.xml",
         "views/res_company_feed_views.xml",
         "views/res_partner_views.xml",
+        "views/res_users_views.xml",
         "views/sale_order_views.xml",
         "views/stock_picking_views.xml",
     ],
     "assets": {
         "web.assets_backend": [
             "dms_channel/static/src/boundary/*",
+            "dms_channel/static/src/territory_map/*",
         ],
         "dms_channel.assets_leaflet": [
             "dms_channel/static/lib/leaflet/leaflet.css",

@@ -80,6 +80,7 @@ from . import (
     res_config_settings,
     res_partner,
     res_partner_grade,
+    res_users,
     sale_order,
     sale_order_line,
     stock_move,

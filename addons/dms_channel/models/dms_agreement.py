@@ -787,22 +787,29 @@ class DmsAgreement(models.Model):
         return {partner: in_force.get(partner._origin.id, self.browse()) for partner in partners}
 
     def _get_attainment(self, date_from, date_to):
-        """Sales from one day to another as a percentage of the targets of these days, cut to those in force.
+        """Sales from one day to another, and the targets of these days, both cut to the days in force.
 
         Sales of lines without a target do not make up for those with one.
 
-        :return: of each agreement the percentage, or None where no target is due
-        :rtype: dict[dms.agreement, float | None]
+        :return: of each agreement ``(sales, targets due)`` in its currency
+        :rtype: dict[dms.agreement, tuple[float, float]]
         """
-        periods = {agreement: (max(date_from, agreement.date_start), date_to) for agreement in self}
+        periods = {}
+        for agreement in self:
+            last = (agreement.date_end and min(date_to, agreement.date_end)) or date_to
+            if agreement.state == "terminated" and last == agreement.date_end:
+                # The day on which it was terminated is not one of its days any more.
+                last -= timedelta(days=1)
+            first = max(date_from, agreement.date_start)
+            if first <= last:
+                periods[agreement] = first, last
         sales = self.line_ids._get_sales(
             {agreement: (first, last, last) for agreement, (first, last) in periods.items()}
         )
         result = {}
         for agreement, period in periods.items():
             due = {line: target.due(line._get_months(), *period) for line in agreement.line_ids}
-            aimed = sum(sales[line][0] for line in agreement.line_ids if due[line])
-            result[agreement] = 100.0 * aimed / sum(due.values()) if sum(due.values()) else None
+            result[agreement] = sum(sales[line][0] for line in due if due[line]), sum(due.values())
         return result
 
     def _get_company_limit(self, date):

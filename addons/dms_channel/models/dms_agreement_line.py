@@ -16,6 +16,15 @@ FIGURES = (
 )
 
 
+# A sale of goods, or its return: no freight account, note or tax, and nothing of a settlement, which is no return.
+IS_SALE = SQL(
+    """
+    move.state = 'posted' AND move.move_type IN ('out_invoice', 'out_refund') AND move.dms_settlement_id IS NULL
+    AND line.display_type = 'product' AND line.product_id IS NOT NULL AND line.dms_settlement_use_id IS NULL
+    """
+)
+
+
 class DmsAgreementLine(models.Model):
     """A territory and the products that the distributor may sell there. No category and no product: everything."""
 
@@ -249,13 +258,7 @@ class DmsAgreementLine(models.Model):
         }
 
     def _query_sales(self, periods):
-        self.env["account.move.line"].flush_model(
-            ["amount_currency", "balance", "currency_id", "display_type", "move_id", "product_id"]
-        )
-        self.env["account.move"].flush_model(
-            ["commercial_partner_id", "company_id", "dms_settlement_id", "invoice_date", "partner_shipping_id", "state"]
-        )  # fmt: skip
-        self.env["res.partner"].flush_model(["territory_id"])
+        self._flush_sales()
         values = SQL(", ").join(
             SQL(
                 "(%s, %s, %s, %s, %s::date, %s::date, %s::date)",
@@ -300,8 +303,27 @@ class DmsAgreementLine(models.Model):
                 """,
                 amount=amount,
                 values=values,
+                is_sale=IS_SALE,
             )
         )
+
+    @api.model
+    def _flush_sales(self):
+        self.env["account.move.line"].flush_model(
+            [
+                "amount_currency",
+                "balance",
+                "currency_id",
+                "display_type",
+                "dms_settlement_use_id",
+                "move_id",
+                "product_id",
+            ]
+        )
+        self.env["account.move"].flush_model(
+            ["commercial_partner_id", "company_id", "dms_settlement_id", "invoice_date", "partner_shipping_id", "state"]
+        )  # fmt: skip
+        self.env["res.partner"].flush_model(["territory_id"])
 
     @api.model
     def _get_rate_sql(self, currency):

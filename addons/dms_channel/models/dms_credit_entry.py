@@ -4,7 +4,7 @@ from collections import defaultdict
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Domain
-from odoo.tools import split_every
+from odoo.tools import float_compare, format_date, split_every
 
 from ..tools import credit, guard
 
@@ -53,7 +53,11 @@ class DmsCreditEntry(models.Model):
         "dms.credit.rule", required=True, ondelete="restrict", index=True, check_company=True
     )
     code = fields.Selection(related="rule_id.code", store=True)
-    note = fields.Char(string="Reason", required=True)
+    note = fields.Char(required=True, help="The reason in the language of whoever caused the entry.")
+    reason = fields.Json(readonly=True, copy=False, help="Values of the sentence that says why, by name.")
+    message = fields.Char(
+        string="Reason", compute="_compute_message", help="The reason in the reader's language."
+    )
     key = fields.Char(
         required=True,
         copy=False,
@@ -83,6 +87,57 @@ class DmsCreditEntry(models.Model):
     )
     _rule_partner_idx = models.Index("(rule_id, partner_id, company_id)")
     _partner_date_idx = models.Index("(partner_id, company_id, date)")
+
+    @api.depends("code", "kind", "note", "reason")
+    @api.depends_context("lang")
+    def _compute_message(self):
+        for entry in self:
+            code = entry.kind if entry.kind in ("cap", "expiry") else entry.code
+            said = entry.kind != "reversal" and entry._say(code, entry.reason)
+            entry.message = said or entry.note
+
+    @api.model
+    def _say(self, code, reason):
+        """One sentence for what caused an entry, in the reader's language; None without values for it.
+
+        :param str code: event, or kind of an entry of the ledger itself
+        """
+        if not reason:
+            return None
+        _ = self.env._
+        if code in ("cap", "expiry"):
+            name = self.env["dms.credit.rule"].sudo().browse(reason["rule"]).name
+            if code == "cap":
+                return _("%s: cap of the period", name)
+            return _("%(rule)s: lapsed after %(months)s months", rule=name, months=reason["months"])
+        if code == "payment_on_time":
+            return _("Invoice %s paid on time", reason["invoice"])
+        if code == "overdue":
+            if reason["days"] <= 1:
+                return _("Invoice %s overdue", reason["invoice"])
+            return _(
+                "Invoice %(invoice)s overdue by %(days)s days", invoice=reason["invoice"], days=reason["days"]
+            )
+        days = {
+            name: format_date(self.env, reason[name]) for name in ("start", "end", "month") if name in reason
+        }
+        if "month" in days:
+            days["month"] = format_date(self.env, reason["month"], date_format="LLLL y")
+        if code == "clean_period":
+            return _("No case from %(start)s to %(end)s", **days)
+        if code == "feed_quality":
+            return _(
+                "Sell-through of %(month)s reported well: %(score)s of 100", score=reason["score"], **days
+            )
+        if code == "target_met":
+            return _("Target of %(month)s met: %(attained)s %% attained", attained=reason["attained"], **days)
+        if code == "year_target_met":
+            return _(
+                "Target from %(start)s to %(end)s met: %(attained)s %% attained",
+                attained=reason["attained"],
+                **days,
+            )
+        return None
 
     @api.constrains("partner_id")
     def _check_partner(self):
@@ -166,8 +221,8 @@ class DmsCreditEntry(models.Model):
     def _post_events(self, code, events, company):
         """Count many events of one kind, each once. The order in which events are posted changes no score.
 
-        :param list[dict] events: ``partner`` and ``key``, and optionally ``source``, ``date``, ``note``, ``points``,
-            ``min_days``
+        :param list[dict] events: ``partner`` and ``key``, and optionally ``source``, ``date``, ``points``, ``min_days``, and
+            the ``note`` in words or its ``reason``, values from which :meth:`_say` makes them
         :return: the entries that are new; events of days that no rule counts leave none
         """
         events = {event["key"]: event for event in events}
@@ -192,7 +247,8 @@ class DmsCreditEntry(models.Model):
             "date": event["date"],
             "points": rule.points if points is None else points,
             "rule_id": rule.id,
-            "note": event.get("note") or rule.name,
+            "note": event.get("note") or self._say(rule.code, event.get("reason")) or rule.name,
+            "reason": event.get("reason") or False,
             "key": event["key"],
             "res_model": source._name if source else False,
             "res_id": source.id if source else False,
@@ -273,12 +329,7 @@ class DmsCreditEntry(models.Model):
             posted[entry.date, entry.kind] += entry.points
             count[entry.date, entry.kind] += 1
         wanted = credit.adjustments(events, rule._get_terms())
-        notes = {
-            "cap": self.env._("%s: cap of the period", rule.name),
-            "expiry": self.env._(
-                "%(rule)s: lapsed after %(months)s months", rule=rule.name, months=rule.expiry_months
-            ),
-        }
+        reason = {"rule": rule.id, "months": rule.expiry_months}
         return [
             {
                 "partner_id": partner.id,
@@ -287,7 +338,8 @@ class DmsCreditEntry(models.Model):
                 "points": wanted.get((day, kind), 0) - posted[day, kind],
                 "kind": kind,
                 "rule_id": rule.id,
-                "note": notes[kind],
+                "note": self._say(kind, reason),
+                "reason": reason,
                 "key": f"{kind}:{rule.id}:{partner.id}:{day}:{count[day, kind]}",
             }
             for day, kind in sorted(wanted.keys() | posted.keys())
@@ -344,7 +396,7 @@ class DmsCreditEntry(models.Model):
                     | {
                         "key": f"payment_on_time:{move.id}",
                         "date": paid_on[move],
-                        "note": self.env._("Invoice %s paid on time", move.name),
+                        "reason": {"invoice": move.name},
                     }
                 )
                 continue
@@ -357,11 +409,7 @@ class DmsCreditEntry(models.Model):
                             "key": f"overdue:{move.id}" + (f":{level}" if level else ""),
                             "date": fields.Date.add(due, days=max(level, 1)),
                             "min_days": level,
-                            "note": self.env._("Invoice %s overdue", move.name)
-                            if level <= 1
-                            else self.env._(
-                                "Invoice %(invoice)s overdue by %(days)s days", invoice=move.name, days=level
-                            ),
+                            "reason": {"invoice": move.name, "days": level},
                         }
                     )
         self._post_events("payment_on_time", on_time, company)
@@ -380,6 +428,10 @@ class DmsCreditEntry(models.Model):
                 (self._post_targets_met, "month", 12),
             )
             for start in self._get_past_periods(today, period, back)
+        ] + [
+            (company, self._post_year_targets_met, start)
+            for company in self.env["res.company"].search([])
+            for start in self._get_past_years(today, company)
         ]
         cron = self.env["ir.cron"]
         cron._commit_progress(remaining=len(jobs))
@@ -405,12 +457,15 @@ class DmsCreditEntry(models.Model):
         return partners.filtered(lambda partner: at_start[partner] and at_end[partner])
 
     @api.model
-    def _post_period_events(self, code, partners, end, company, note):
-        """One event for each of the partners on a period's last day."""
+    def _post_period_events(self, code, partners, end, company, reason):
+        """One event for each of the partners on a period's last day.
+
+        :param dict reason: values of the sentence, see :meth:`_say`
+        """
         self._post_events(
             code,
             [
-                {"partner": partner, "key": f"{code}:{partner.id}:{end}", "date": end, "note": note}
+                {"partner": partner, "key": f"{code}:{partner.id}:{end}", "date": end, "reason": reason}
                 for partner in partners
             ],
             company,
@@ -430,44 +485,50 @@ class DmsCreditEntry(models.Model):
         suspects = self._get_partners_with_case(start, end, company)
         if suspects is not None:
             clean = self._get_members_under_agreement(start, end, company) - suspects
-            note = self.env._("No case from %(start)s to %(end)s", start=str(start), end=str(end))
-            self._post_period_events("clean_period", clean, end, company, note)
+            self._post_period_events(
+                "clean_period", clean, end, company, {"start": str(start), "end": str(end)}
+            )
 
     @api.model
     def _post_feed_quality(self, start, company, today):
-        """A month counts if all sell-through files about it came in time, with no line to mend, and are released."""
+        """A month counts if its reporting quality reaches what the rule asks for, once the reports of it have come."""
         end = credit.period_end(start, "month")
-        deadline = fields.Date.add(end, days=FEED_DEADLINE)
-        if today <= deadline:
+        rule = self.env["dms.credit.rule"]._get_rule("feed_quality", company, end)
+        if not rule or today <= fields.Date.add(end, days=FEED_DEADLINE):
             return
-        feeds = self.env["dms.feed"].search(
-            [
-                ("company_id", "=", company.id),
-                ("kind", "=", "sell_through"),
-                ("partner_id", "!=", False),
-                ("state", "not in", ("rejected", "superseded")),
-                ("date_from", "<=", end),
-                ("date_to", ">=", start),
-            ]
+        partners = self.env["res.partner"].search([("channel_role", "=", "distributor")])
+        scores = self.env["dms.feed.score"]._get_scores(partners, start, end, company)
+        good = partners.filtered(
+            lambda partner: (
+                scores[partner.id] is not None
+                and float_compare(scores[partner.id], rule.min_score, precision_digits=1) >= 0
+            )
         )
-        good = self.env["res.partner"]
-        for partner, sent in feeds.grouped("partner_id").items():
-            if all(
-                feed.state == "released"
-                and not feed.first_error_count
-                and fields.Datetime.context_timestamp(feed, feed.received_on or feed.create_date).date()
-                <= deadline
-                for feed in sent
-            ):
-                good |= partner
-        note = self.env._("Sell-through of %s reported in time and without errors", f"{start:%Y-%m}")
-        self._post_period_events("feed_quality", good, end, company, note)
+        for partner in good:
+            reason = {"month": str(start), "score": round(scores[partner.id], 1)}
+            self._post_period_events("feed_quality", partner, end, company, reason)
 
     @api.model
     def _post_targets_met(self, start, company, today):
         end = credit.period_end(start, "month")
-        members = self._get_members_under_agreement(start, end, company)
-        attained = members._get_dms_attainment(start, end, company)
-        met = members.filtered(lambda partner: (attained[partner.id] or 0.0) >= 100.0)
-        note = self.env._("Target of %s met", f"{start:%Y-%m}")
-        self._post_period_events("target_met", met, end, company, note)
+        self._post_met("target_met", start, end, company, {"month": str(start)})
+
+    @api.model
+    def _get_past_years(self, today, company):
+        """The first day of the fiscal year that has ended last."""
+        this = company.compute_fiscalyear_dates(today)["date_from"]
+        return [company.compute_fiscalyear_dates(fields.Date.subtract(this, days=1))["date_from"]]
+
+    @api.model
+    def _post_year_targets_met(self, start, company, today):
+        end = company.compute_fiscalyear_dates(start)["date_to"]
+        self._post_met("year_target_met", start, end, company, {"start": str(start), "end": str(end)})
+
+    @api.model
+    def _post_met(self, code, start, end, company, reason):
+        """Count the distributors that were under an agreement for the whole time and attained what its lines asked for."""
+        partners = self._get_members_under_agreement(start, end, company)
+        attained = partners._get_dms_attainment(start, end, company)
+        for partner in partners.filtered(lambda partner: (attained[partner.id] or 0.0) >= 100.0):
+            values = reason | {"attained": round(attained[partner.id], 1)}
+            self._post_period_events(code, partner, end, company, values)

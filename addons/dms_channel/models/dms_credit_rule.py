@@ -5,7 +5,17 @@ from odoo.fields import Domain
 from ..tools import credit
 
 # What an entry was counted by: it stands as soon as there is one.
-TERMS = {"cap", "cap_period", "code", "company_id", "date_from", "expiry_months", "min_days", "points"}
+TERMS = {
+    "cap",
+    "cap_period",
+    "code",
+    "company_id",
+    "date_from",
+    "expiry_months",
+    "min_days",
+    "min_score",
+    "points",
+}
 
 
 class DmsCreditRule(models.Model):
@@ -28,7 +38,8 @@ class DmsCreditRule(models.Model):
             ("diversion", "Diversion confirmed"),
             ("clean_period", "Period without a case"),
             ("feed_quality", "Sell-through reported well"),
-            ("target_met", "Target met"),
+            ("target_met", "Target of a month met"),
+            ("year_target_met", "Target of the year met"),
             ("manual", "By hand"),
         ],
         string="Event",
@@ -38,6 +49,12 @@ class DmsCreditRule(models.Model):
     min_days = fields.Integer(
         string="From Days Overdue",
         help="For overdue invoices: each level that an invoice reaches counts once. 0 counts from the first day on.",
+    )
+    min_score = fields.Float(
+        string="From Reporting Quality",
+        digits=(5, 1),
+        default=90.0,
+        help="A month counts when its reporting quality, from 0 to 100, is at least this.",
     )
     cap = fields.Integer(
         help="Most points that one member gains, or loses, by this rule in one period; 0: no cap. What came first"
@@ -69,6 +86,9 @@ class DmsCreditRule(models.Model):
     _figures_positive = models.Constraint(
         "CHECK(cap >= 0 AND expiry_months >= 0 AND min_days >= 0)",
         "Cap, months and days overdue of a credit rule can't be negative. Put the minus sign on the points.",
+    )
+    _min_score_range = models.Constraint(
+        "CHECK(min_score >= 0 AND min_score <= 100)", "Reporting quality goes from 0 to 100."
     )
     _days_for_overdue = models.Constraint(
         "CHECK(min_days = 0 OR code = 'overdue')", "Only rules for overdue invoices have levels by days."

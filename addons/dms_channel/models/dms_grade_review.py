@@ -1,6 +1,5 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import float_repr
 
 from ..tools import grading, guard
 
@@ -166,7 +165,7 @@ class DmsGradeReview(models.Model):
                     "move": move,
                     "state": "kept" if move == "keep" else "open",
                     "effective_date": self.effective_date,
-                    "reason": self._get_reason(grades, current, move, measures[member.id]),
+                    "figures": self._get_figures(grades, current, move, measures[member.id]),
                     **self._prepare_measures(measures[member.id]),
                 }
             )
@@ -211,63 +210,33 @@ class DmsGradeReview(models.Model):
             for id_ in members.ids
         }
 
-    def _get_reason(self, grades, current, move, measured):
-        """One sentence or two that a distributor would accept as an explanation."""
+    @api.model
+    def _get_figures(self, grades, current, move, measured):
+        """What a proposal rests on: which case it is, of which grade, and what is missing of what was asked for."""
         if current is None:
-            if move == "raise":
-                return self.env._("Has no grade yet and meets what %s asks for.", grades[-1].name)
-            return self.env._("Has no grade, and does not meet what the lowest one asks for.")
+            return {"case": "enters" if move == "raise" else "stays_out", "grade": grades[-1:].id}
         present = grades[current]
         if gaps := grading.missed(measured, present._get_thresholds()):
-            words = self._get_gap_words(present, gaps, measured)
-            if move == "lower":
-                return self.env._(
-                    "Does not meet %(grade)s any more: %(gaps)s.", grade=present.name, gaps=words
-                )
-            return self.env._(
-                "Does not meet %(grade)s: %(gaps)s. There is no lower grade.", grade=present.name, gaps=words
-            )
+            case = "falls" if move == "lower" else "lowest"
+            return {"case": case, "grade": present.id, "gaps": self._get_gaps(present, gaps, measured)}
         if not current:
-            return self.env._("Meets %s, the highest grade.", present.name)
+            return {"case": "highest", "grade": present.id}
         better = grades[current - 1]
         if move == "raise":
-            return self.env._("Meets all that %(grade)s asks for: %(figures)s.",
-                              grade=better.name, figures=self._get_figure_words(measured))  # fmt: skip
+            return {"case": "rises", "grade": better.id}
         gaps = grading.missed(measured, better._get_thresholds())
-        return self.env._(
-            "Meets %(present)s. For %(better)s it lacks: %(gaps)s.",
-            present=present.name,
-            better=better.name,
-            gaps=self._get_gap_words(better, gaps, measured),
-        )
-
-    def _get_gap_words(self, grade, gaps, measured):
-        currency = self.company_id.currency_id
-        words = {
-            "points": self.env._(
-                "%(points)s points of %(asked)s", points=measured.points, asked=grade.dms_min_points
-            ),
-            "sales": self.env._(
-                "sales of %(sales)s of %(asked)s",
-                sales=currency.format(measured.sales),
-                asked=currency.format(grade.dms_min_sales),
-            ),
-            "attainment": self.env._(
-                "%(share)s %% of the target, not %(asked)s %%",
-                share=float_repr(measured.attainment or 0.0, 1),
-                asked=float_repr(grade.dms_min_attainment, 1),
-            ),
-            "overdue": self.env._(
-                "%(days)s days overdue, %(asked)s at most", days=measured.overdue, asked=grade.dms_max_overdue
-            ),
+        return {
+            "case": "stays",
+            "grade": present.id,
+            "better": better.id,
+            "gaps": self._get_gaps(better, gaps, measured),
         }
-        return self.env._(", ").join(words[gap] for gap in gaps)
 
-    def _get_figure_words(self, measured):
-        words = [
-            self.env._("%s points", measured.points),
-            self.env._("sales of %s", self.company_id.currency_id.format(measured.sales)),
-        ]
-        if measured.attainment is not None:
-            words.append(self.env._("%s %% of the target", float_repr(measured.attainment, 1)))
-        return self.env._(", ").join(words)
+    @api.model
+    def _get_gaps(self, grade, gaps, measured):
+        asked = grade._get_thresholds()
+        limits = {"overdue": asked.max_overdue}
+        return {
+            name: [getattr(measured, name) or 0, limits[name] if name in limits else getattr(asked, name)]
+            for name in gaps
+        }

@@ -1,5 +1,6 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import float_repr
 
 from ..tools import guard
 
@@ -10,13 +11,13 @@ OWN_FIELDS = {
     "decided_by",
     "decided_on",
     "decision_reason",
+    "figures",
     "grade_id",
     "move",
     "overdue_days",
     "partner_id",
     "points",
     "proposed_grade_id",
-    "reason",
     "review_id",
     "sales",
     "state",
@@ -48,7 +49,8 @@ class DmsGradeReviewLine(models.Model):
     has_target = fields.Boolean()
     attainment = fields.Float(string="Target Attainment (%)", digits=(16, 1), aggregator="avg")
     overdue_days = fields.Integer(string="Days Overdue", aggregator="max")
-    reason = fields.Text(string="Why")
+    figures = fields.Json(readonly=True, help="What the proposal rests on, by name.")
+    reason = fields.Text(string="Why", compute="_compute_reason", help="In the reader's language.")
     state = fields.Selection(
         [
             ("open", "To Decide"),
@@ -71,6 +73,65 @@ class DmsGradeReviewLine(models.Model):
     _partner_uniq = models.Constraint(
         "UNIQUE(review_id, partner_id)", "A review looks at each distributor once."
     )
+
+    @api.depends("attainment", "figures", "has_target", "points", "sales")
+    @api.depends_context("lang")
+    def _compute_reason(self):
+        for line in self:
+            line.reason = line.figures and line._get_reason()
+
+    def _get_reason(self):
+        """One sentence or two that a distributor would accept as an explanation."""
+        _ = self.env._
+        case = self.figures["case"]
+        grades_sudo = self.env["res.partner.grade"].sudo()
+        grade = grades_sudo.browse(self.figures["grade"]).exists().name or ""
+        if case == "enters":
+            return _("Has no grade yet and meets what %s asks for.", grade)
+        if case == "stays_out":
+            return _("Has no grade, and does not meet what the lowest one asks for.")
+        if case == "highest":
+            return _("Meets %s, the highest grade.", grade)
+        if case == "rises":
+            return _(
+                "Meets all that %(grade)s asks for: %(figures)s.", grade=grade, figures=self._say_measures()
+            )
+        gaps = self._say_gaps()
+        if case == "falls":
+            return _("Does not meet %(grade)s any more: %(gaps)s.", grade=grade, gaps=gaps)
+        if case == "lowest":
+            return _("Does not meet %(grade)s: %(gaps)s. There is no lower grade.", grade=grade, gaps=gaps)
+        better = grades_sudo.browse(self.figures["better"]).exists().name or ""
+        return _(
+            "Meets %(present)s. For %(better)s it lacks: %(gaps)s.", present=grade, better=better, gaps=gaps
+        )
+
+    def _say_gaps(self):
+        _, money = self.env._, self.currency_id.format
+        words = {
+            "points": lambda value, asked: _("%(points)s points of %(asked)s", points=value, asked=asked),
+            "sales": lambda value, asked: _(
+                "sales of %(sales)s of %(asked)s", sales=money(value), asked=money(asked)
+            ),
+            "attainment": lambda value, asked: _(
+                "%(share)s %% of the target, not %(asked)s %%",
+                share=float_repr(value, 1),
+                asked=float_repr(asked, 1),
+            ),
+            "overdue": lambda value, asked: _(
+                "%(days)s days overdue, %(asked)s at most", days=value, asked=asked
+            ),
+        }
+        return _(", ").join(words[name](*gap) for name, gap in self.figures["gaps"].items())
+
+    def _say_measures(self):
+        words = [
+            self.env._("%s points", self.points),
+            self.env._("sales of %s", self.currency_id.format(self.sales)),
+        ]
+        if self.has_target:
+            words.append(self.env._("%s %% of the target", float_repr(self.attainment, 1)))
+        return self.env._(", ").join(words)
 
     @api.model_create_multi
     def create(self, vals_list):

@@ -3,7 +3,7 @@ from odoo.exceptions import ValidationError
 from odoo.fields import Domain
 
 from ..tools.address import AddressIndex, Area, split_prefixes
-from ..tools.geometry import BoundaryError, PointIndex, outline, parse_boundary
+from ..tools.geometry import BoundaryError, PointIndex, inner_point, outline, parse_boundary
 
 # The fields that decide what a territory holds; a change of one empties the look-up indexes.
 MATCH_FIELDS = {
@@ -289,6 +289,94 @@ class DmsTerritory(models.Model):
             }
             for territory in territories
         ]
+
+    @api.model
+    @api.readonly
+    def get_map(self):
+        """What the overview map shows: territories with a boundary, the top of the tree first, each with the distributors
+        whose agreements in force hold for it, and the distributors as points.
+
+        A distributor without coordinates of its own is shown inside its territory.
+
+        :return: ``{"territories": [...], "distributors": [...]}``
+        :rtype: dict
+        """
+        company = self.env.company
+        territories = self.search(self._get_match_domain() & Domain("boundary", "!=", False))
+        territories.fetch(["boundary", "name", "parent_path"])
+        lines = self._get_lines_in_force(company)
+        return {
+            "territories": [
+                {
+                    "id": territory.id,
+                    "name": territory.name,
+                    "full_name": territory.display_name,
+                    "geometry": outline(territory.boundary),
+                    "members": territory.partner_count,
+                    "holders": [
+                        self._prepare_holder(line) for line in lines if line.territory_id._contains(territory)
+                    ],
+                }
+                for territory in territories.sorted(lambda t: (t.parent_path.count("/"), -t.sequence))
+            ],
+            "distributors": self._get_map_points(territories, company),
+        }
+
+    @api.model
+    def _get_lines_in_force(self, company):
+        """The lines of all agreements in force today."""
+        today = fields.Date.context_today(self)
+        return self.env["dms.agreement.line"].search(
+            [
+                ("company_id", "=", company.id),
+                ("agreement_id.state", "=", "active"),
+                ("agreement_id.date_start", "<=", today),
+                "|",
+                ("agreement_id.date_end", "=", False),
+                ("agreement_id.date_end", ">=", today),
+            ]
+        )
+
+    @api.model
+    def _prepare_holder(self, line):
+        return {
+            "id": line.partner_id.id,
+            "name": line.partner_id.display_name,
+            "exclusive": line.exclusive,
+            "agreement_id": line.agreement_id.id,
+            "agreement": line.agreement_id.display_name,
+            "goods": line._format_goods(),
+        }
+
+    @api.model
+    def _get_map_points(self, territories, company):
+        """Distributors with coordinates, of their own or of the nearest territory around them that has a boundary."""
+        points, inside = [], {}
+        partners = self.env["res.partner"].search(
+            [("channel_role", "=", "distributor"), ("company_id", "in", [False, company.id])]
+        )
+        bounded = {territory.id: territory for territory in territories}
+        for partner in partners:
+            place = partner.partner_latitude, partner.partner_longitude
+            placed = any(place)
+            if not placed:
+                path = map(int, (partner.territory_id.parent_path or "").split("/")[:-1])
+                around = next((bounded[id_] for id_ in reversed(list(path)) if id_ in bounded), None)
+                if not around:
+                    continue
+                if around not in inside:
+                    inside[around] = inner_point(around.boundary)
+                place = inside[around]
+            points.append(
+                {
+                    "id": partner.id,
+                    "name": partner.display_name,
+                    "latitude": place[0],
+                    "longitude": place[1],
+                    "placed": placed,
+                }
+            )
+        return points
 
     @api.model
     def _get_ranked(self):

@@ -6,6 +6,7 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL
 from odoo.tools.sql import column_exists, create_column
 
+from .dms_agreement_line import IS_SALE
 from .dms_settlement_posting import PAYOUTS
 
 # A journal item of a payment that is the deposit of an agreement.
@@ -717,38 +718,61 @@ class ResPartner(models.Model):
         )
 
     def _get_dms_sales(self, date_from, date_to, company):
-        """Net invoiced sales to each partner in the period (credit notes off), in the company's currency.
+        """Invoiced sales of goods to each partner in the period, less their credit notes, without tax, in the company's
+        currency: what agreements count, too.
 
         :rtype: dict[int, float]
         """
-        groups = (
-            self.env["account.move"]
-            .sudo()
-            ._read_group(
-                [
-                    ("commercial_partner_id", "in", self.ids),
-                    ("company_id", "=", company.id),
-                    ("move_type", "in", ("out_invoice", "out_refund")),
-                    ("state", "=", "posted"),
-                    ("invoice_date", ">=", date_from),
-                    ("invoice_date", "<=", date_to),
-                ],
-                ["commercial_partner_id"],
-                ["amount_untaxed_signed:sum"],
+        self.env["dms.agreement.line"]._flush_sales()
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT move.commercial_partner_id, -SUM(line.balance)
+                  FROM account_move move
+                  JOIN account_move_line line ON line.move_id = move.id
+                 WHERE move.commercial_partner_id = ANY(%s) AND move.company_id = %s
+                   AND move.invoice_date BETWEEN %s AND %s AND %s
+              GROUP BY move.commercial_partner_id
+                """,
+                self.ids,
+                company.id,
+                date_from,
+                date_to,
+                IS_SALE,
             )
         )
-        return dict.fromkeys(self.ids, 0.0) | {partner.id: amount for partner, amount in groups}
+        return dict.fromkeys(self.ids, 0.0) | {partner_id: float(amount) for partner_id, amount in rows}
 
     def _get_dms_attainment(self, date_from, date_to, company):
-        """Sales in the period as a percentage of the targets that the agreement in force on its last day sets for it.
+        """Sales in the period as a percentage of the targets due in it, of all agreements that were in force in it.
 
         :return: ``{partner id: percentage, or None where there is no target}``
         :rtype: dict[int, float | None]
         """
-        agreements_sudo = self.env["dms.agreement"].sudo()
-        in_force = agreements_sudo._get_active(self, date_to, company)
-        attained = agreements_sudo.union(*in_force.values())._get_attainment(date_from, date_to)
-        return {partner.id: attained.get(agreement) for partner, agreement in in_force.items()}
+        agreements_sudo = (
+            self.env["dms.agreement"]
+            .sudo()
+            .search(
+                [
+                    ("partner_id", "in", self.ids),
+                    ("company_id", "=", company.id),
+                    ("activated_on", "!=", False),
+                    ("state", "in", ("active", "expired", "terminated")),
+                    ("date_start", "<=", date_to),
+                    "|",
+                    ("date_end", "=", False),
+                    ("date_end", ">=", date_from),
+                ]
+            )
+        )
+        sums = {id_: [0.0, 0.0] for id_ in self.ids}
+        for agreement, (aimed, due) in agreements_sudo._get_attainment(date_from, date_to).items():
+            currency, company_currency = agreement.currency_id, company.currency_id
+            for number, amount in enumerate((aimed, due)):
+                if currency != company_currency:
+                    amount = currency._convert(amount, company_currency, company, date_to, round=False)
+                sums[agreement.partner_id.id][number] += amount
+        return {id_: 100.0 * aimed / due if due else None for id_, (aimed, due) in sums.items()}
 
     def _get_dms_credit_limits(self, date, company):
         """Credit limit from the agreement that is active on ``date``, in the company's currency; 0.0 means none."""

@@ -5,12 +5,13 @@ from hypothesis import strategies as st
 from psycopg2 import IntegrityError
 
 from odoo.exceptions import AccessError, ValidationError
+from odoo.fields import Command
 from odoo.tests import freeze_time, tagged
 from odoo.tools import mute_logger
 
 from odoo.addons.dms_channel.tests.common import DmsChannelCommon
 from odoo.addons.dms_channel.tests.test_pure_credit import score
-from odoo.addons.dms_channel.tools import credit
+from odoo.addons.dms_channel.tools import credit, guard
 
 
 @tagged("post_install", "-at_install")
@@ -258,18 +259,23 @@ class TestCredit(DmsChannelCommon):
             self.env.invalidate_all()
 
     def test_reporting_well_counts_once_a_month(self):
-        partners = self.distributor_north | self.distributor_south
-        with freeze_time("2025-03-05"):
-            good, bad = (
-                self.env["dms.feed"]._receive(
-                    f"outlet;product;date;quantity\n{outlet};TEA;2025-02-20;3\n".encode(),
-                    "sales.csv",
-                    partner,
+        """The reporting quality decides, which the distributor sees, too; the month counts when its reports have come."""
+        self.env["dms.feed.score"].sudo().create(
+            [
+                {
+                    "company_id": self.company.id,
+                    "partner_id": partner.id,
+                    "month": "2025-02-01",
+                    "score": score,
+                    "judged": judged,
+                }
+                for partner, score, judged in (
+                    (self.distributor_north, 90.0, "on_time"),
+                    (self.distributor_south, 89.9, "on_time"),
+                    (self._create_distributor("Silent", "D-SIL", "1100"), 0.0, False),
                 )
-                for partner, outlet in zip(partners, ("O-1", "NOBODY"), strict=True)
-            )
-            good.action_release()
-        self.assertTrue(bad.first_error_count)
+            ]
+        )
         for _run in range(2):
             with freeze_time("2025-03-09"):
                 self._run_cron("ir_cron_dms_credit_periods")
@@ -281,6 +287,110 @@ class TestCredit(DmsChannelCommon):
         self.assertRecordValues(
             entry, [{"partner_id": self.distributor_north.id, "date": date(2025, 2, 28), "points": 1}]
         )
+        self.assertEqual(entry.message, "Sell-through of February 2025 reported well: 90.0 of 100")
+
+    def test_targets_of_agreement_lines_count_by_month_and_by_year(self):
+        """1,200 a year for drinks in the North: 250 in January and 1,000 in March meet both; snacks make up for nothing."""
+        self.agreement_north.action_terminate()
+        agreement = self._create_agreement(
+            self.distributor_north,
+            self.territory_north,
+            activate=False,
+            line_ids=[
+                Command.create(
+                    {
+                        "territory_id": self.territory_north.id,
+                        "categ_ids": [Command.set(self.categ_drinks.ids)],
+                        "target_amount": 1200.0,
+                    }
+                ),
+                Command.create(
+                    {
+                        "territory_id": self.territory_north.id,
+                        "categ_ids": [Command.set(self.categ_snacks.ids)],
+                    }
+                ),
+            ],
+            date_start="2024-01-01",
+        )
+        guard.mark(agreement).write({"state": "active", "activated_on": "2024-01-01 00:00:00"})
+
+        def bill(product, amount, day):
+            return self._create_invoice(
+                partner_id=self.distributor_north.id,
+                invoice_date=day,
+                invoice_line_ids=[self._prepare_invoice_line(price_unit=amount, product_id=product)],
+                post=True,
+            )
+
+        bill(self.product_tea, 250.0, "2024-01-10")
+        bill(self.product_chips, 500.0, "2024-02-10")
+        bill(self.product_tea, 1000.0, "2024-03-10")
+        for _run in range(2):
+            with freeze_time("2025-01-15"):
+                self._run_cron("ir_cron_dms_credit_periods")
+        entries = self.env["dms.credit.entry"].search([("code", "in", ("target_met", "year_target_met"))])
+        self.assertEqual(
+            entries.sorted("date").mapped(lambda entry: (entry.code, str(entry.date), entry.points)),
+            [
+                ("target_met", "2024-01-31", 10),
+                ("target_met", "2024-03-31", 10),
+                ("year_target_met", "2024-12-31", 30),
+            ],
+        )
+        year = entries.filtered(lambda entry: entry.code == "year_target_met")
+        self.assertEqual(year.message, "Target from 01/01/2024 to 12/31/2024 met: 104.2 % attained")
+
+    def test_sales_are_what_agreements_count_too(self):
+        self._create_invoice(
+            partner_id=self.distributor_north.id,
+            invoice_date="2024-03-10",
+            invoice_line_ids=[self._prepare_invoice_line(price_unit=100.0, product_id=self.product_tea)],
+            post=True,
+        )
+        credit_note = self._create_invoice(
+            move_type="out_refund",
+            partner_id=self.distributor_north.id,
+            invoice_date="2024-03-12",
+            invoice_line_ids=[self._prepare_invoice_line(price_unit=30.0, product_id=self.product_tea)],
+            post=True,
+        )
+        days = date(2024, 3, 1), date(2024, 3, 31)
+        self.assertEqual(
+            self.distributor_north._get_dms_sales(*days, self.company), {self.distributor_north.id: 70.0}
+        )
+        settlement = self.env["dms.settlement"].create(
+            {
+                "partner_id": self.distributor_north.id,
+                "company_id": self.company.id,
+                "date_from": "2024-01-01",
+                "date_to": "2024-03-31",
+            }
+        )
+        credit_note.dms_settlement_id = settlement
+        self.assertEqual(
+            self.distributor_north._get_dms_sales(*days, self.company),
+            {self.distributor_north.id: 100.0},
+            "the credit note of a settlement is no return of goods",
+        )
+
+    def test_reasons_are_in_the_readers_language(self):
+        self.env["res.lang"]._activate_lang("zh_CN")
+        self._limit("overdue", cap=3, points=-5)
+        self._create_invoice(
+            partner_id=self.distributor_north.id,
+            invoice_date="2025-05-01",
+            invoice_date_due="2025-05-10",
+            invoice_line_ids=[self._prepare_invoice_line(price_unit=10.0, product_id=self.product_tea)],
+            post=True,
+        )
+        with freeze_time("2025-05-20"):
+            self._run_cron("ir_cron_dms_credit_payments")
+        entries = self.env["dms.credit.entry"].search([("partner_id", "=", self.distributor_north.id)])
+        self.assertEqual(set(entries.mapped("kind")), {"event", "cap"})
+        for entry in entries:
+            self.assertNotEqual(entry.with_context(lang="zh_CN").message, entry.message)
+            self.assertEqual(entry.with_context(lang="en_US").message, entry.note)
 
     def test_rights(self):
         self._post("a")

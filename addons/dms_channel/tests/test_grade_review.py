@@ -77,6 +77,10 @@ class TestGradeReview(DmsChannelCommon):
         )
         self.assertRegex(north.reason, "Meets all that Gold asks for: 45 points, sales of .*1,500.00")
         self.assertEqual(south.reason, "Does not meet Silver any more: 0 points of 10.")
+        self.env["res.lang"]._activate_lang("zh_CN")
+        self.assertIn("信用分", south.with_context(lang="zh_CN").reason, "each reader's own language")
+        self.grade_silver.dms_min_points = 20
+        self.assertIn("0 points of 10", south.reason, "what was asked for on that day")
         self.assertEqual(self.distributor_north.grade_id, self.grade_silver, "nothing changes by itself")
 
     def test_who_meets_the_own_grade_only_stays_and_reads_what_is_lacking(self):

@@ -180,6 +180,12 @@ class TestOrderApproval(DmsChannelCommon):
         second = self._held(120, user_id=self.user_channel.id)
         second.with_user(self.user_manager)._dms_release("Season again")
         self.assertEqual(second.dms_override_ids.counted, 1)
+        salesperson = self.user_channel.with_user(self.user_manager).with_company(self.company)
+        self.assertEqual(salesperson.dms_override_count, 1)
+        action = salesperson.action_view_dms_overrides()
+        self.assertEqual(self.env["dms.order.override"].search(action["domain"]), second.dms_override_ids)
+        with self.assertRaises(AccessError):
+            self.user_channel.with_user(self.user_channel).read(["dms_override_count"])
 
     def test_log_of_overrides_is_only_added_to(self):
         order = self._held(120)

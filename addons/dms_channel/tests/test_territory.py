@@ -1,5 +1,6 @@
 import json
 
+from odoo import fields
 from odoo.exceptions import AccessError, ValidationError
 from odoo.fields import Command
 from odoo.tests import tagged
@@ -184,3 +185,67 @@ class TestTerritory(DmsChannelCommon):
         self.assertTrue(applies(self.distributor_south))
         program.write({"dms_territory_ids": [Command.clear()], "dms_grade_ids": [Command.clear()]})
         self.assertTrue(applies(self.partner_a))
+
+    def test_map_shows_who_sells_where(self):
+        self.territory_country.boundary = box(0, 40, 10, 50)
+        self.territory_north.boundary = box(1, 46, 5, 49)
+        self.territory_south.boundary = box(1, 41, 5, 44)
+        self.agreement_south.action_terminate()
+        self._create_agreement(
+            self.distributor_south,
+            self.territory_south,
+            line_ids=[
+                Command.create(
+                    {
+                        "territory_id": self.territory_south.id,
+                        "categ_ids": [Command.set(self.categ_drinks.ids)],
+                        "exclusive": True,
+                    }
+                )
+            ],
+            date_start=fields.Date.today(),
+        )
+        self.distributor_south.write({"partner_latitude": 42.0, "partner_longitude": 3.0})
+        shown = self.env["dms.territory"].with_user(self.user_channel).get_map()
+        country, north, south = shown["territories"]
+        self.assertEqual(country["id"], self.territory_country.id, "what is around comes first")
+        self.assertFalse(country["holders"], "who has a part of it does not have it")
+        self.assertEqual(
+            [(holder["name"], holder["exclusive"], holder["goods"]) for holder in north["holders"]],
+            [("North Trading", False, "All products")],
+        )
+        self.assertEqual(
+            [(holder["name"], holder["exclusive"], holder["goods"]) for holder in south["holders"]],
+            [("South Trading", True, "Drinks")],
+        )
+        self.assertEqual(north["members"], 2)
+        points = {point["name"]: point for point in shown["distributors"]}
+        self.assertEqual(points["South Trading"]["latitude"], 42.0)
+        self.assertTrue(points["South Trading"]["placed"])
+        self.assertFalse(points["North Trading"]["placed"])
+        found = self.env["dms.territory"]._match_points(
+            [(points["North Trading"]["latitude"], points["North Trading"]["longitude"])]
+        )
+        self.assertEqual(found, [self.territory_north], "inside its territory")
+
+    def test_map_asks_no_more_for_more_territories(self):
+        def count(number):
+            self.env["dms.territory"].create(
+                [
+                    {
+                        "name": f"Part {n}",
+                        "parent_id": self.territory_north.id,
+                        "boundary": box(n, 46, n + 1, 47),
+                    }
+                    for n in range(number)
+                ]
+            )
+            self.env.flush_all()
+            self.env.invalidate_all()
+            before = self.env.cr.sql_log_count
+            self.env["dms.territory"].get_map()
+            return self.env.cr.sql_log_count - before
+
+        self.territory_north.boundary = box(0, 40, 90, 50)
+        count(1)
+        self.assertEqual(count(2), count(30))

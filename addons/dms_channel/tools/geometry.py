@@ -74,6 +74,12 @@ def outline(text: str, tolerance: float = 0.005) -> dict:
     return json.loads(to_geojson(parse_boundary(text).simplify(tolerance)))
 
 
+def inner_point(text: str) -> tuple[float, float]:
+    """``(latitude, longitude)`` of a point that surely lies inside a valid boundary."""
+    point = parse_boundary(text).representative_point()
+    return point.y, point.x
+
+
 class PointIndex:
     """Boundaries in a spatial index. Where several hold a point, the first one given wins.
 

@@ -5,6 +5,7 @@ import { useService } from "@web/core/utils/hooks";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
 
 import { formatPolygons, parsePolygons } from "./geojson";
+import { addGraticule, WORLD } from "./graticule";
 
 import { Component, onMounted, onWillStart, onWillUnmount, useEffect, useRef, useState } from "@odoo/owl";
 
@@ -14,22 +15,6 @@ const AROUND = {
     sibling: { color: "#868e96", weight: 1, fillOpacity: 0.12 },
     child: { color: "#017e84", weight: 1, fillOpacity: 0.12 },
 };
-const WORLD = [
-    [-60, -180],
-    [75, 180],
-];
-/** Distance of the graticule's lines in degrees, and the zoom from which it is used. */
-const GRATICULE = [
-    [0, 30],
-    [3, 10],
-    [5, 5],
-    [6, 2],
-    [7, 1],
-    [9, 0.5],
-    [10, 0.1],
-    [13, 0.01],
-];
-
 /** A GeoJSON area, drawn on a map of the territories around it. The map has no tiles: nothing is asked of the outside. */
 export class BoundaryField extends Component {
     static template = "dms_channel.BoundaryField";
@@ -76,7 +61,7 @@ export class BoundaryField extends Component {
             minZoom: 1,
             worldCopyJump: false,
         }).fitBounds(WORLD);
-        this.graticule = L.layerGroup([], { pmIgnore: true }).addTo(this.map);
+        addGraticule(this.map);
         this.around = L.featureGroup([], { pmIgnore: true }).addTo(this.map);
         this.own = L.featureGroup().addTo(this.map);
         this.map.pm.setGlobalOptions({
@@ -87,7 +72,6 @@ export class BoundaryField extends Component {
             // On a narrow map the corners of a hole would snap to the outline.
             snappable: false,
         });
-        this.map.on("moveend", () => this.drawGraticule());
         this.map.on("pm:create", () => this.save());
         this.map.on("pm:remove", ({ layer }) => {
             this.own.removeLayer(layer);
@@ -100,7 +84,6 @@ export class BoundaryField extends Component {
         });
         this.observer = new ResizeObserver(() => this.map.invalidateSize());
         this.observer.observe(this.container.el);
-        this.drawGraticule();
     }
 
     showControls() {
@@ -195,37 +178,6 @@ export class BoundaryField extends Component {
         if (bounds.isValid()) {
             this.map.fitBounds(bounds.pad(0.15), { animate: false });
         }
-    }
-
-    drawGraticule() {
-        const zoom = this.map.getZoom();
-        const step = GRATICULE.findLast(([from]) => zoom >= from)[1];
-        const bounds = this.map.getBounds();
-        const lines = (from, to, limit) => {
-            const values = [];
-            for (let n = Math.ceil(Math.max(from, -limit) / step); n * step <= Math.min(to, limit); n++) {
-                values.push(Number((n * step).toFixed(2)));
-            }
-            return values;
-        };
-        const style = { color: "#ced4da", weight: 1, interactive: false, pmIgnore: true };
-        const label = (latlng, text) =>
-            L.marker(latlng, {
-                interactive: false,
-                keyboard: false,
-                pmIgnore: true,
-                icon: L.divIcon({ className: "o_dms_graticule_label", html: text, iconSize: null }),
-            });
-        this.graticule.clearLayers();
-        for (const lat of lines(bounds.getSouth(), bounds.getNorth(), 85)) {
-            this.graticule.addLayer(L.polyline([[lat, -180], [lat, 180]], style)); // prettier-ignore
-            this.graticule.addLayer(label([lat, bounds.getWest()], `${lat}°`));
-        }
-        for (const lon of lines(bounds.getWest(), bounds.getEast(), 180)) {
-            this.graticule.addLayer(L.polyline([[-85, lon], [85, lon]], style)); // prettier-ignore
-            this.graticule.addLayer(label([bounds.getSouth(), lon], `${lon}°`));
-        }
-        this.graticule.eachLayer((layer) => layer.bringToBack?.());
     }
 
     onTextChange(ev) {
