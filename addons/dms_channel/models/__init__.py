@@ -13,6 +13,7 @@ from . import (
     dms_channel_move,
     dms_channel_position,
     dms_channel_rollout,
+    dms_channel_scope,
     dms_channel_week,
     dms_credit_entry,
     dms_credit_rule,

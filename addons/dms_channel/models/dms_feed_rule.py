@@ -20,13 +20,13 @@ class DmsFeedRule(models.Model):
 
     _name = "dms.feed.rule"
     _description = "Reporting Rule"
+    _inherit = ["dms.channel.scope"]
     _order = "sequence, id"
     _check_company_auto = True
 
     name = fields.Char(required=True, translate=True)
     sequence = fields.Integer(default=10)
     active = fields.Boolean(default=True)
-    company_id = fields.Many2one("res.company", index=True, help="Empty: for all companies.")
     kind = fields.Selection(
         [
             ("product_inactive", "Archived product"),
@@ -59,14 +59,7 @@ class DmsFeedRule(models.Model):
     )
     own_loads = fields.Boolean(help="Also for files that the brand loads itself.")
     partner_ids = fields.Many2many(
-        "res.partner",
-        string="Only For",
-        domain="[('channel_role', '=', 'distributor')]",
-        help="Empty: all distributors.",
-    )
-    grade_ids = fields.Many2many("res.partner.grade", string="Grades", help="Empty: all grades.")
-    territory_ids = fields.Many2many(
-        "dms.territory", string="Territories", help="With all that lies inside them. Empty: all territories."
+        domain="[('channel_role', '=', 'distributor')]", help="Empty: all distributors."
     )
     due_days = fields.Integer(
         string="Due After", default=1, help="Days after the day of the sale until which it is to be reported."
@@ -124,14 +117,6 @@ class DmsFeedRule(models.Model):
                 (feed.partner_id or rule.own_loads)
                 and not (feed.kind == "count" and rule.kind in SALES_KINDS)
             )
-        )
-
-    def _concerns(self, partner):
-        self.ensure_one()
-        return (
-            (not self.partner_ids or partner in self.partner_ids)
-            and (not self.grade_ids or partner.grade_id in self.grade_ids)
-            and (not self.territory_ids or any(t._contains(partner.territory_id) for t in self.territory_ids))
         )
 
     @api.model

@@ -33,7 +33,7 @@ class DmsOrderRule(models.Model):
 
     _name = "dms.order.rule"
     _description = "Order Rule"
-    _inherit = ["dms.order.rule.engine", "dms.order.rule.words"]
+    _inherit = ["dms.channel.scope", "dms.order.rule.engine", "dms.order.rule.words"]
     _order = "sequence, id"
     _check_company_auto = True
 
@@ -41,19 +41,11 @@ class DmsOrderRule(models.Model):
     summary = fields.Text(compute="_compute_summary", help="The rule in words.")
     sequence = fields.Integer(default=10)
     active = fields.Boolean(default=True)
-    company_id = fields.Many2one("res.company", index=True, help="Empty: for all companies.")
     currency_id = fields.Many2one("res.currency", compute="_compute_currency_id")
     channel_role = fields.Selection(
         [("distributor", "Distributors"), ("outlet", "Outlets")],
         string="Concerns",
         help="Empty: distributors and outlets.",
-    )
-    grade_ids = fields.Many2many("res.partner.grade", string="Grades", help="Empty: all grades.")
-    territory_ids = fields.Many2many(
-        "dms.territory", string="Territories", help="With all that lies inside them. Empty: all territories."
-    )
-    partner_ids = fields.Many2many(
-        "res.partner", string="Only For", domain="[('channel_role', '!=', False)]", help="Empty: all members."
     )
     kind = fields.Selection(
         [
@@ -348,19 +340,8 @@ class DmsOrderRule(models.Model):
     def _is_within(self, other):
         """Whether ``other`` concerns every order that this rule concerns."""
         return (
-            other.company_id in (self.company_id, self.env["res.company"])
+            self._is_scope_within(other)
             and other.channel_role in (self.channel_role, False)
-            and all(
-                not other[name] or (self[name] and self[name] <= other[name])
-                for name in ("grade_ids", "partner_ids")
-            )
-            and (
-                not other.territory_ids
-                or (
-                    self.territory_ids
-                    and all(any(t._contains(own) for t in other.territory_ids) for own in self.territory_ids)
-                )
-            )
             and (
                 "domain" in (self.kind, other.kind) or other.order_domain in (*EVERY_ORDER, self.order_domain)
             )

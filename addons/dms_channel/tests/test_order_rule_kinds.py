@@ -386,6 +386,18 @@ class TestOrderRuleKinds(DmsChannelCommon):
             with self.subTest(words), self.assertRefused(words, ValidationError):
                 self._rule(**values)
 
+    def test_rule_takes_no_records_of_another_company(self):
+        other = self.env["res.company"].create({"name": "Other Brand"})
+        territory = self.env["dms.territory"].create({"name": "Abroad", "company_id": other.id})
+        grade = self.env["res.partner.grade"].create({"name": "Theirs", "company_id": other.id})
+        partner = self._create_distributor(
+            "Their Trader", "D-X", "1400", company_id=other.id, territory_id=False
+        )
+        for records in ({"territory_ids": territory}, {"grade_ids": grade}, {"partner_ids": partner}):
+            [(name, record)] = records.items()
+            with self.subTest(name), self.assertRefused(f"{record.display_name} of Other Brand"):
+                self._rule(kind="agreement", company_id=self.company.id, **{name: [Command.set(record.ids)]})
+
     def test_rules_that_contradict_each_other_are_refused(self):
         domain = "[('client_order_ref', '=', 'VIP')]"
         self._rule(name="VIP passes", kind="domain", order_domain=domain, outcome="approve")

@@ -144,7 +144,7 @@ export class TerritoryMap extends Component {
         addGraticule(this.map);
         const bounds = L.featureGroup([this.areas, this.marks]).getBounds();
         if (bounds.isValid()) {
-            this.map.fitBounds(bounds.pad(0.05), { animate: false });
+            this.map.invalidateSize().fitBounds(bounds.pad(0.1), { animate: false });
         }
         this.observer = new ResizeObserver(() => this.map.invalidateSize());
         this.observer.observe(this.container.el);
