@@ -164,7 +164,7 @@ class DmsSettlement(models.Model):
     )
     goods_order_ids = fields.One2many("sale.order", "dms_goods_settlement_id", "Goods Orders")
     payout_state = fields.Selection(
-        [("open", "Open"), ("partial", "Partly paid out"), ("done", "Paid out")],
+        [("open", "Not paid out"), ("partial", "Partly paid out"), ("done", "Paid out")],
         "Pay-out",
         compute="_compute_payout_state",
         store=True,
@@ -421,7 +421,7 @@ class DmsSettlement(models.Model):
             days = company.dms_settlement_days
             settlements._set_state("sent", sent_on=now, deadline=today + timedelta(days=days))
             if days:
-                settlements._ask_distributor("dms_channel.mail_template_dms_settlement_send")
+                settlements._write_to_distributor("dms_channel.mail_template_dms_settlement_send")
             else:
                 settlements.sudo().line_ids._write_answer("accepted")
         drafts._advance()
@@ -777,7 +777,7 @@ class DmsSettlement(models.Model):
             batch = late[start : start + BATCH]
             silent = batch.line_ids.filtered(lambda line: line.answer == "open")
             silent.sudo()._write_answer("accepted", silent=True)
-            silent.settlement_id._ask_distributor("dms_channel.mail_template_dms_settlement_deadline")
+            silent.settlement_id._write_to_distributor("dms_channel.mail_template_dms_settlement_deadline")
             batch._advance()
             if not commit(len(batch)):
                 break
@@ -998,7 +998,7 @@ class DmsSettlement(models.Model):
 
     # === ANSWERS AND APPROVALS ===
 
-    def _ask_distributor(self, template):
+    def _write_to_distributor(self, template):
         """Mail a template to each distributor's people with portal access, in their language."""
         for settlement in self:
             settlement._portal_ensure_token()

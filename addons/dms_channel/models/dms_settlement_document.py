@@ -89,7 +89,7 @@ class DmsSettlementDocument(models.AbstractModel):
             ],
             [
                 [
-                    line.name,
+                    line.title,
                     kinds[line.kind],
                     line.base_text,
                     money(line.computed_amount) if line.kind == "rebate" else "",
@@ -101,7 +101,7 @@ class DmsSettlementDocument(models.AbstractModel):
             widths=[4, 1.4, 2, 2, 1.2, 2],
             text_columns=2,
             total=[
-                self.env._("Net"),
+                self.env._("Total"),
                 "",
                 "",
                 money(self.amount_computed),
@@ -117,7 +117,7 @@ class DmsSettlementDocument(models.AbstractModel):
         )
         document.section(self.env._("How it was computed"))
         for line in self.line_ids:
-            document.paragraph(f"{line.name}: {line.explanation}")
+            document.paragraph(f"{line.title}: {line.explanation}")
             document.paragraph(line.answer_text, muted=True)
             if line.reason:
                 document.paragraph(self.env._("Objection: %s", line.reason), muted=True)
@@ -133,7 +133,7 @@ class DmsSettlementDocument(models.AbstractModel):
     def _add_drill(self, document, line):
         """Add what made a line: each document under its version of the programme, then its lines."""
         documents = line._get_documents()
-        document.section(line.name)
+        document.section(line.title)
         document.table(
             [
                 self.env._("Document"),
@@ -211,7 +211,7 @@ class DmsSettlementDocument(models.AbstractModel):
         kinds = dict(self.line_ids._fields["kind"]._description_selection(self.env))
         rows = [
             [
-                line.name,
+                line.title,
                 kinds[line.kind],
                 line.base_amount if line.kind == "rebate" else "",
                 line.computed_amount if line.kind == "rebate" else "",
@@ -269,7 +269,7 @@ class DmsSettlementDocument(models.AbstractModel):
             ],
             [
                 [
-                    line.name,
+                    line.title,
                     line.program_id.code,
                     item["version"],
                     item["name"],
@@ -298,7 +298,7 @@ class DmsSettlementDocument(models.AbstractModel):
             ],
             [
                 [
-                    line.name,
+                    line.title,
                     row["document"],
                     row["product"],
                     float(row["quantity"]),

@@ -55,7 +55,10 @@ class DmsSettlementLine(models.Model):
     corrected_id = fields.Many2one(
         "dms.settlement.line", "Corrects", readonly=True, ondelete="cascade", index="btree_not_null"
     )
-    name = fields.Char("Description", required=True, readonly=True)
+    name = fields.Char("Label", required=True, readonly=True, help="Stands on the journal items.")
+    title = fields.Char(
+        "Description", compute="_compute_title", help="What the line is about, in the reader's language."
+    )
     base_amount = fields.Float("Base", digits=(18, 4), readonly=True)
     base_text = fields.Char("Base in Words", compute="_compute_base_text")
     rate_text = fields.Char("Rate", compute="_compute_rate_text")
@@ -127,6 +130,22 @@ class DmsSettlementLine(models.Model):
         for line in self:
             line.sequence = order.index(line.kind)
 
+    @api.depends("name", "kind", "program_id", "corrected_id")
+    @api.depends_context("lang")
+    def _compute_title(self):
+        for line in self:
+            if line.kind == "rebate":
+                line.title = line.program_id.sudo().display_name
+            elif line.corrected_id:
+                line.title = self.env._("Correction of %s", line.corrected_id.title)
+            else:
+                line.title = line.name
+
+    @api.depends("title")
+    def _compute_display_name(self):
+        for line in self:
+            line.display_name = line.title
+
     @api.depends("program_id", "base_amount", "kind")
     @api.depends_context("lang")
     def _compute_base_text(self):
@@ -189,7 +208,7 @@ class DmsSettlementLine(models.Model):
                 return [
                     self.env._(
                         "%(line)s was %(before)s and is %(after)s.",
-                        line=corrected.name or "",
+                        line=corrected.title or "",
                         before=money(steps.get("before", 0.0)),
                         after=money(steps.get("after", 0.0)),
                     ),
@@ -370,7 +389,7 @@ class DmsSettlementLine(models.Model):
         guard.mark(settlement).deadline = max(settlement.deadline, last)
         if "disputed" not in settlement.line_ids.mapped("answer"):
             settlement.sudo().activity_feedback([DISPUTE_ACTIVITY], feedback=reply)
-        settlement._ask_distributor("dms_channel.mail_template_dms_settlement_reply")
+        settlement._write_to_distributor("dms_channel.mail_template_dms_settlement_reply")
         settlement._advance()
 
     def _check_correction(self, amount):
@@ -406,7 +425,7 @@ class DmsSettlementLine(models.Model):
                 "kind": "correction",
                 "program_id": self.program_id.id,
                 "corrected_id": self.id,
-                "name": self.env._("Correction of %s", self.name),
+                "name": self.env._("Correction of %s", self.title),
                 "amount": self.currency_id.round(amount - self.amount),
                 "account_id": self.account_id.id or self.program_id.expense_account_id.id,
                 "tax_weights": self.tax_weights,
@@ -585,7 +604,7 @@ class DmsSettlementLine(models.Model):
             rebate.decimal(currency.rounding),
         )
         return [
-            (self.env["account.tax"].browse(ids).exists(), sign * float(part))
+            (self.env["account.tax"].browse(ids), sign * float(part))
             for (ids, _weight), part in zip(parts, amounts, strict=True)
             if part
         ]

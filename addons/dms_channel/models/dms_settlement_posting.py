@@ -53,6 +53,9 @@ class DmsSettlementPosting(models.AbstractModel):
             settlement._post_set_offs()
             settlement._pay_out()
             settlement.sudo().activity_feedback([POST_ACTIVITY])
+        self.filtered(lambda settlement: settlement.payout != "write_off")._write_to_distributor(
+            "dms_channel.mail_template_dms_settlement_posted"
+        )
 
     def _get_parts(self):
         """What the lines post; see :meth:`.dms_settlement_line._get_parts`."""

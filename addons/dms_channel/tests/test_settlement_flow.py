@@ -95,6 +95,7 @@ class TestSettlementFlow(RebateCommon):
         self.assertIn("You are right", self._sent_mails()[:1].body)
         correction.with_user(self.clerk_north)._accept()
         self.settlement.action_post()
+        self.assertIn(self.settlement.posting_id.name, self._sent_mails()[:1].body)
         self.assertEqual(self.settlement.posting_id.amount_total, 1150)
         self.assertEqual(self._ledger(self.north), 0, "exactly what accrued is cleared")
         self.assertEqual(
@@ -221,6 +222,29 @@ class TestSettlementFlow(RebateCommon):
         self._as(user).action_approve()
         self.settlement.action_post()
         self.assertEqual(self._ledger(self.north), 0)
+
+    def test_queries_do_not_grow_with_the_distributors(self):
+        """Drafting takes as many queries for six distributors as for two."""
+        partners = self.env["res.partner"].create(
+            [
+                {"name": f"Many {number}", "is_company": True, "channel_role": "distributor"}
+                for number in range(8)
+            ]
+        )
+        for partner in partners:
+            self._invoice(partner, 1000)
+        counts = []
+        day = fields.Date.to_date
+        for batch in (partners[:2], partners[2:]):
+            self.env.flush_all()
+            self.env.invalidate_all()
+            before = self.env.cr.sql_log_count
+            drafts = self.env["dms.settlement"]._draft(day("2026-01-01"), day("2026-03-31"), partners=batch)
+            self.env.flush_all()
+            counts.append(self.env.cr.sql_log_count - before)
+            self.assertEqual(len(drafts), len(batch))
+        # A sequence number and a row of the chatter for each of them, and nothing else.
+        self.assertLessEqual(counts[1] - counts[0], 4 * 12, counts)
 
     def test_back_to_draft_forgets_corrections(self):
         self.settlement.action_send()

@@ -217,8 +217,10 @@ class TestSettlementYear(RebateCommon):
             settlement.action_send()
             for line in settlement.line_ids:
                 if line.kind == "rebate" and line.amount > 1 and self.rng.random() < 0.3:
-                    line._dispute("Too little")
-                    line._reply("Right", round(line.amount * self.rng.uniform(0.9, 1.2), 2) + 0.01)
+                    line._dispute("Not right")
+                    less = min(line.amount, settlement.amount_total) * 0.1
+                    right = round(line.amount + self.rng.uniform(-less, 2 * less + 1), 2)
+                    line._reply("You are right", right if right != line.amount else right + 0.01)
             settlement.action_accept()
             settlement.action_post()
             self.settlements |= settlement

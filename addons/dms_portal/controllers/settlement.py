@@ -73,6 +73,24 @@ class SettlementPortal(DistributorPortal):
         return request.redirect(f"/my/settlements/{settlement_id}#lines")
 
     @http.route(
+        "/my/settlements/<int:settlement_id>/goods",
+        type="http",
+        auth="user",
+        methods=["POST"],
+        website=True,
+    )
+    def dms_settlement_goods(self, settlement_id, **kw):
+        """Begin the order of the goods that a settlement is paid out by; they are chosen in the catalogue."""
+        settlement_sudo = self._dms_find_settlement(settlement_id)
+        if not settlement_sudo or settlement_sudo.partner_id != self._dms_distributor():
+            return request.redirect("/my/settlements")
+        try:
+            request.env["sale.order"].sudo()._dms_get_goods_cart(settlement_sudo)
+        except UserError as error:
+            return self._dms_render_settlement(settlement_sudo, error=str(error))
+        return request.redirect("/my/catalogue")
+
+    @http.route(
         "/my/settlements/<int:settlement_id>/lines/<int:line_id>", type="http", auth="public", website=True
     )
     def dms_settlement_line(self, settlement_id, line_id, access_token=None, **kw):
@@ -111,6 +129,7 @@ class SettlementPortal(DistributorPortal):
         values = self._dms_settlement_values(settlement_sudo, access_token)
         values.update(
             {
+                "is_own": own,
                 "may_answer": own and settlement_sudo.state == "sent",
                 "dms_error": error,
                 "disputed_line": disputed,

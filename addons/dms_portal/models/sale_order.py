@@ -63,6 +63,13 @@ class SaleOrder(models.Model):
         return cart
 
     @api.model
+    def _dms_get_goods_cart(self, settlement):
+        """The cart for the goods that a settlement is paid out by; it goes before other carts until it is sent."""
+        order = self.browse(settlement.action_order_goods()["res_id"])
+        order.dms_cart = True
+        return order
+
+    @api.model
     def _dms_prepare_cart_vals(self, partner, company):
         return {
             "partner_id": partner.id,

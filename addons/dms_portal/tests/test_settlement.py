@@ -130,3 +130,27 @@ class TestSettlementPages(DmsPortalCommon):
         page = self.url_open(self.url).text
         self.assertIn("Left:", page)
         self.assertIn(order.name, page)
+
+    def test_goods_are_chosen_in_the_catalogue(self):
+        self._login(self.clerk_north)
+        self._post("accept")
+        self.assertEqual(self._post("goods").status_code, 200, "it is not posted for goods")
+        self.settlement.payout = "goods"
+        self.settlement.action_post()
+        self._post("goods")
+        self._post("goods")
+        order = self.settlement.goods_order_ids
+        self.assertRecordValues(order, [{"dms_cart": True, "partner_id": self.distributor_north.id}])
+        cart = self.env["sale.order"]._dms_get_cart(self.distributor_north, self.company)
+        self.assertEqual(cart, order)
+        self.env["dms.order.rule"].search([]).action_archive()
+        order._dms_set_quantity(self.product_tea, 6)
+        self.env.flush_all()
+        self.assertIn("Set off from your settlements", self.url_open("/my/cart").text)
+        order._dms_submit()
+        self.assertEqual(
+            (order.state, order.dms_set_off_amount, self.settlement.amount_left), ("sale", 100, 0)
+        )
+        self._login(self.clerk_south)
+        self._post("goods")
+        self.assertEqual(len(self.settlement.goods_order_ids), 1)

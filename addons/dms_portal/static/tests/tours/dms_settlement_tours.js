@@ -82,13 +82,15 @@ add("dms_settlement_dispute", () => [
 
 // The accountant corrects the line with an answer.
 add("dms_settlement_correct", () => [
-    { trigger: ".o_data_row:contains(The delivery of the 28th is missing.)" },
+    { trigger: ".o_data_row:contains(Disputed)" },
+    { trigger: ".o-mail-Activity:contains(The delivery of the 28th is missing.)" },
     {
         trigger: ".o_data_row button[name=action_reply]",
         run: "click",
     },
     {
-        trigger: ".modal .o_field_widget[name=amount] input",
+        content: "what the distributor says is before the accountant's eyes",
+        trigger: ".modal:contains(The delivery of the 28th is missing.) .o_field_widget[name=amount] input",
         run: "edit 120",
     },
     {
