@@ -143,6 +143,17 @@ class DmsProgramWords(models.AbstractModel):
         self.ensure_one()
         return formatLang(self.env, float(value), currency_obj=self.currency_id)
 
+    def _format_unit_price(self, price):
+        """Return what one unit earns: in more digits than the currency has, where it needs them."""
+        currency = self.currency_id
+        digits = -rebate.decimal(price).normalize().as_tuple().exponent
+        if digits <= currency.decimal_places:
+            return self._format_money(price)
+        number = formatLang(self.env, float(price), digits=digits)
+        return (
+            f"{currency.symbol} {number}" if currency.position == "before" else f"{number} {currency.symbol}"
+        )
+
     def _format_rate(self, rate, kind):
         """Return a rate in words.
 
@@ -151,11 +162,14 @@ class DmsProgramWords(models.AbstractModel):
         """
         if kind == "percent":
             return f"{rebate.figure(rebate.decimal(rate))} %"
-        money = formatLang(self.env, float(rate), currency_obj=self.currency_id)
         if kind == "fixed":
-            return money
+            return self._format_money(rate)
         return self.env._(
-            "%(amount)s per %(unit)s", amount=money, unit=self._get_unit_name() or self.env._("unit")
+            "%(amount)s per %(unit)s",
+            amount=self._format_unit_price(rate),
+            unit=self.env._("point")
+            if self.basis == "points"
+            else self._get_unit_name() or self.env._("unit"),
         )
 
     def _get_unit_name(self):

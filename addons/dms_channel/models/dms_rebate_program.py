@@ -761,7 +761,6 @@ class DmsRebateProgram(models.Model):
         tomorrow = fields.Date.context_today(self) + timedelta(days=1)
         version = self.copy(
             {
-                "name": self.name,
                 "code": self.code,
                 "version": self.version + 1,
                 "previous_id": self.id,

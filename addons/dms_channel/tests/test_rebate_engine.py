@@ -327,6 +327,7 @@ class TestRebateEngine(RebateCommon):
         # 24 bottles at 2.5 points and 10 at 3, the nearest category's; soap has none.
         self.assertEqual(self._earned(program), 45)
         self.assertIn("90", self._explanation(program))
+        self.assertIn("0.005 per point", program._format_rate(0.005, "unit"))
         invoice._reverse_moves(cancel=True)
         self.assertEqual(self._earned(program), 0)
 

@@ -106,13 +106,16 @@ class TestRebateProgram(RebateCommon):
             self._program(publish=False, tax_ids=[Command.set(tax.ids)])
 
     def test_new_version_takes_over(self):
+        self.env["res.lang"]._activate_lang("fr_FR")
         first = self._program()
+        first.with_context(lang="fr_FR").name = "Bonus de volume"
         march = self._invoice(self.north, 100, date="2026-03-10")
         action = first.action_new_version()
         second = self.env["dms.rebate.program"].browse(action["res_id"])
         self.assertRecordValues(
             second, [{"version": 2, "previous_id": first.id, "state": "draft", "code": "VOL"}]
         )
+        self.assertEqual(second.with_context(lang="fr_FR").name, "Bonus de volume")
         self.assertEqual(first.action_new_version()["res_id"], second.id)
         self.assertEqual(second.tier_ids.mapped("rate"), first.tier_ids.mapped("rate"))
         second.write(
