@@ -38,19 +38,21 @@ def points(world):
         for back in range(4):
             end = this - relativedelta(months=3 * back, days=1)
             if key != "central" or back != 1:
-                quiet.append((partner, end, f"No case in the quarter until {end}"))
+                start = end - relativedelta(months=3, days=-1)
+                quiet.append((partner, end, {"start": str(start), "end": str(end)}))
         for back in range(6):
             end = world.today.replace(day=1) - relativedelta(months=back, days=1)
             if key not in ("southwest", "central") or back % 3:
-                reported.append((partner, end, f"Sell-through of {end:%Y-%m} in time"))
+                reported.append((partner, end, {"month": str(end), "score": 97.5}))
+    target = this - timedelta(days=1)
     for code, facts in (
         ("clean_period", quiet),
         ("feed_quality", reported),
-        ("target_met", [(world.ref("distributor_east"), this - timedelta(days=1), "Half-year target met")]),
+        ("target_met", [(world.ref("distributor_east"), target, {"month": str(target), "attained": 104.2})]),
     ):
         events = [
-            {"partner": partner, "key": f"{code}:{partner.id}:{day}", "date": day, "note": note}
-            for partner, day, note in facts
+            {"partner": partner, "key": f"{code}:{partner.id}:{day}", "date": day, "reason": reason}
+            for partner, day, reason in facts
         ]
         post(world, code, events)
 

@@ -1,10 +1,12 @@
 import uuid
 from collections import defaultdict
 
+from babel.dates import format_skeleton
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Domain
-from odoo.tools import float_compare, format_date, split_every
+from odoo.tools import babel_locale_parse, float_compare, format_date, get_lang, split_every
 
 from ..tools import credit, guard
 
@@ -122,7 +124,8 @@ class DmsCreditEntry(models.Model):
             name: format_date(self.env, reason[name]) for name in ("start", "end", "month") if name in reason
         }
         if "month" in days:
-            days["month"] = format_date(self.env, reason["month"], date_format="LLLL y")
+            locale = babel_locale_parse(get_lang(self.env).code)
+            days["month"] = format_skeleton("yMMMM", fields.Date.to_date(reason["month"]), locale=locale)
         if code == "clean_period":
             return _("No case from %(start)s to %(end)s", **days)
         if code == "feed_quality":

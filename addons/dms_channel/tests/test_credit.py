@@ -288,6 +288,8 @@ class TestCredit(DmsChannelCommon):
             entry, [{"partner_id": self.distributor_north.id, "date": date(2025, 2, 28), "points": 1}]
         )
         self.assertEqual(entry.message, "Sell-through of February 2025 reported well: 90.0 of 100")
+        self.env["res.lang"]._activate_lang("zh_CN")
+        self.assertIn("2025年2月", entry.with_context(lang="zh_CN").message)
 
     def test_targets_of_agreement_lines_count_by_month_and_by_year(self):
         """1,200 a year for drinks in the North: 250 in January and 1,000 in March meet both; snacks make up for nothing."""
