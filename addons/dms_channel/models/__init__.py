@@ -32,6 +32,8 @@ from . import (
     dms_order_approval,
     dms_order_approval_level,
     dms_order_check,
+    dms_order_decision,
+    dms_order_facts,
     dms_order_override,
     dms_order_rule,
     dms_order_rule_engine,
