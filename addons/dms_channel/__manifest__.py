@@ -83,6 +83,7 @@
         "views/dms_rebate_backtest_views.xml",
         "views/dms_rebate_balance_views.xml",
         "views/dms_rebate_program_views.xml",
+        "report/dms_rebate_analysis_views.xml",
         "views/dms_settlement_generate_views.xml",
         "wizard/dms_settlement_refuse_views.xml",
         "wizard/dms_settlement_reply_views.xml",

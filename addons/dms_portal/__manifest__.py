@@ -21,6 +21,7 @@
         "views/outlet_templates.xml",
         "views/points_templates.xml",
         "views/proposal_templates.xml",
+        "views/rebate_templates.xml",
         "views/settlement_templates.xml",
         "views/statement_templates.xml",
         "views/stock_templates.xml",

@@ -1,4 +1,5 @@
 from bisect import bisect_left
+from collections import defaultdict
 from datetime import timedelta
 
 from odoo import api, fields, models
@@ -114,6 +115,13 @@ class ResPartner(models.Model):
         help="How this distributor's settlements are paid out where the programme does not say. Empty: by credit note.",
     )
 
+    dms_rebate_expected = fields.Monetary(
+        string="Expected Rebate",
+        currency_field="dms_currency_id",
+        compute="_compute_dms_rebate_expected",
+        groups="dms_channel.dms_channel_group_user",
+        help="The rebates of the running periods at their daily rate so far, in the company's currency.",
+    )
     dms_deduction_percent = fields.Float(
         string="Short Payments up to (%)",
         help="An invoice that a payment of this distributor left open by no more than this share was paid short."
@@ -290,6 +298,28 @@ class ResPartner(models.Model):
         )
         for partner in self:
             partner.dms_rebate_open = amounts.get(partner._origin, 0.0)
+
+    @api.depends_context("company")
+    def _compute_dms_rebate_expected(self):
+        company, today = self.env.company, fields.Date.context_today(self)
+        balances = self.env["dms.rebate.balance"].search(
+            [
+                ("partner_id", "in", self._origin.ids),
+                ("company_id", "=", company.id),
+                ("program_id.state", "=", "published"),
+            ]
+        )
+        running = balances.filtered(
+            lambda balance: balance.period_start <= today
+            and (not balance.period_end or balance.period_end >= today)
+        )
+        amounts = defaultdict(float)
+        for balance in running:
+            amounts[balance.partner_id] += balance.currency_id._convert(
+                balance.expected_amount, company.currency_id, company, today
+            )
+        for partner in self:
+            partner.dms_rebate_expected = amounts[partner._origin]
 
     @api.depends_context("company")
     def _compute_dms_deduction_open(self):
@@ -619,6 +649,14 @@ class ResPartner(models.Model):
             **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_settlement_action"),
             "domain": [("partner_id", "=", self.id)],
             "context": {"default_partner_id": self.id},
+        }
+
+    def action_view_dms_rebate_balances(self):
+        self.ensure_one()
+        return {
+            **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_rebate_balance_action"),
+            "domain": [("partner_id", "=", self.id)],
+            "context": {},
         }
 
     def action_view_dms_deductions(self):

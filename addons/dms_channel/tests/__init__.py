@@ -40,6 +40,7 @@ from . import (
     test_pure_target,
     test_pure_ugly_files,
     test_rebate_accrual,
+    test_rebate_analysis,
     test_rebate_engine,
     test_rebate_program,
     test_settlement,

@@ -10,6 +10,7 @@ from . import (
     outlet,
     points,
     proposal,
+    rebate,
     settlement,
     statement,
     stock,

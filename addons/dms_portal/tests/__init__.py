@@ -2,6 +2,7 @@ from . import (
     test_agreement_tour,
     test_journey,
     test_pure_chart,
+    test_rebate,
     test_routes,
     test_settlement,
     test_settlement_tour,

@@ -21,6 +21,7 @@ LISTS = (
     "proposals",
     "settlements",
     "statements",
+    "rebates",
     "agreements",
     "points",
     "cases",
