@@ -1,6 +1,6 @@
 """The demo data of this addon, part by part."""
 
-from . import approval, feeds, masters, money, policy, trade
+from . import account, approval, feeds, masters, money, policy, trade
 from .world import World
 
 
@@ -32,4 +32,6 @@ def load(env):
         policy.guidance_prices,
         policy.grade_review,
         approval.approvals,
+        account.deductions,
+        account.statements,
     )

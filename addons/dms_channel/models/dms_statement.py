@@ -110,6 +110,9 @@ class DmsStatement(models.Model):
     overdue_on = fields.Date("Reported as Unanswered", readonly=True, copy=False)
     is_late = fields.Boolean("Answer Overdue", compute="_compute_is_late", search="_search_is_late")
     line_ids = fields.One2many("dms.statement.line", "statement_id", "Entries", copy=False)
+    disputed_line_ids = fields.One2many(
+        "dms.statement.line", "statement_id", "Disputes", domain=[("answer", "=", "disputed")], copy=False
+    )
     item_ids = fields.One2many("dms.statement.item", "statement_id", "Open Items", readonly=True, copy=False)
     line_count = fields.Integer("Number of Entries", readonly=True, copy=False)
     disputed_count = fields.Integer("Disputed Entries", compute="_compute_answers")

@@ -166,7 +166,7 @@ class DmsStatementDocument(models.AbstractModel):
                     self.env._("Number"),
                     self.env._("Days overdue"),
                     self.env._("Amount"),
-                    self.env._("Open"),
+                    self.env._("Still open"),
                 ],
                 [
                     [
@@ -251,7 +251,7 @@ class DmsStatementDocument(models.AbstractModel):
                 (self.env._("Reference"), "text", 28),
                 (self.env._("Days overdue"), "text", 14),
                 (self.env._("Amount"), "money", 16),
-                (self.env._("Open"), "money", 16),
+                (self.env._("Still open"), "money", 16),
             ],
             [
                 (

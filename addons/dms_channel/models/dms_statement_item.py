@@ -27,7 +27,7 @@ class DmsStatementItem(models.Model):
     name = fields.Char("Number", readonly=True)
     ref = fields.Char("Reference", readonly=True)
     amount = fields.Monetary(readonly=True)
-    residual = fields.Monetary("Open", readonly=True)
+    residual = fields.Monetary("Still Open", readonly=True)
     company_residual = fields.Monetary(
         "Open in Company Currency", currency_field="company_currency_id", readonly=True
     )

@@ -310,8 +310,9 @@ class ResPartner(models.Model):
             ]
         )
         running = balances.filtered(
-            lambda balance: balance.period_start <= today
-            and (not balance.period_end or balance.period_end >= today)
+            lambda balance: (
+                balance.period_start <= today and (not balance.period_end or balance.period_end >= today)
+            )
         )
         amounts = defaultdict(float)
         for balance in running:

@@ -26,7 +26,7 @@ class DmsRebateAnalysis(models.Model):
     version = fields.Char(readonly=True)
     partner_id = fields.Many2one("res.partner", "Distributor", readonly=True)
     territory_id = fields.Many2one("dms.territory", readonly=True)
-    categ_id = fields.Many2one("product.category", readonly=True)
+    categ_id = fields.Many2one("product.category", "Product Category", readonly=True)
     company_id = fields.Many2one("res.company", readonly=True)
     company_currency_id = fields.Many2one("res.currency", readonly=True)
     accrued = fields.Monetary(currency_field="company_currency_id", readonly=True)
