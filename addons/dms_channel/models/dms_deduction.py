@@ -62,7 +62,9 @@ class DmsDeduction(models.Model):
     date = fields.Date("Paid on", required=True, readonly=True)
     memo = fields.Char("Payment Memo", readonly=True)
     amount = fields.Monetary("Deducted", required=True, readonly=True, tracking=True)
-    open_amount = fields.Monetary("Still Open", readonly=True, help="What of it is still open on the invoice.")
+    open_amount = fields.Monetary(
+        "Still Open", readonly=True, help="What of it is still open on the invoice."
+    )
     company_currency_id = fields.Many2one(related="company_id.currency_id")
     company_amount = fields.Monetary(
         "Deducted in Company Currency",
