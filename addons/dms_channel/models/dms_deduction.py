@@ -160,7 +160,8 @@ class DmsDeduction(models.Model):
         return super().create(vals_list)
 
     def write(self, vals):
-        if not guard.is_marked(self):
+        # A merge of partners writes all references, those of no record too.
+        if self and not guard.is_marked(self):
             if locked := GUARDED & vals.keys():
                 raise UserError(
                     self.env._(
