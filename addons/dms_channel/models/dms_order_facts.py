@@ -50,10 +50,15 @@ class DmsOrderFacts(models.AbstractModel):
             )
         )
 
+    def _get_dms_valued_lines(self):
+        """What a settlement may be set off against: the goods, and what promotions take off them."""
+        self.ensure_one()
+        return self._get_dms_lines() | self.order_line.filtered("is_reward_line")
+
     def _get_dms_goods_net(self):
         """What the goods come to without taxes."""
         self.ensure_one()
-        return sum(self._get_dms_lines().mapped("price_subtotal"))
+        return sum(self._get_dms_valued_lines().mapped("price_subtotal"))
 
     def _get_dms_judged(self, past=False):
         """The orders as the rules see them.

@@ -10,7 +10,7 @@ from .dms_settlement_line import SET_OFF
 
 PAYOUTS = [
     ("credit_note", "Credit note"),
-    ("payment", "Payment"),
+    ("payment", "Bank transfer"),
     ("goods", "Goods"),
     ("offset", "Offset on future orders"),
 ]

@@ -104,9 +104,8 @@ class DmsSettlementUse(models.Model):
     def _take(self, settlement, order, amount):
         use = self.create({"settlement_id": settlement.id, "order_id": order.id, "amount": amount})
         product = order.company_id._dms_get_offset_product()
-        lines = order._get_dms_lines()
         weights = {}
-        for line in lines:
+        for line in order._get_dms_valued_lines():
             weights[line.tax_ids] = weights.get(line.tax_ids, rebate.ZERO) + rebate.decimal(
                 line.price_subtotal
             )

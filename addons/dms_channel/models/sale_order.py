@@ -360,6 +360,14 @@ class SaleOrder(models.Model):
 
     # Promotions of the channel
 
+    def _get_no_effect_on_threshold_lines(self):
+        # A set-off pays for goods: promotions look at what they cost.
+        set_offs = self.order_line.filtered("dms_settlement_use_id")
+        return super()._get_no_effect_on_threshold_lines() | set_offs
+
+    def _get_not_rewarded_order_lines(self):
+        return super()._get_not_rewarded_order_lines().filtered(lambda line: not line.dms_settlement_use_id)
+
     def _get_program_domain(self):
         return [
             *super()._get_program_domain(),

@@ -234,6 +234,34 @@ class TestSettlementUse(RebateCommon):
         with self.assertRaisesRegex(UserError, "Nothing of settlement"):
             self.settlement.action_order_goods()
 
+    def test_a_promotion_and_a_set_off_leave_each_other_alone(self):
+        """The promotion counts on the goods; the set-off's share on what they cost after it."""
+        self.env["loyalty.program"].search([]).action_archive()
+        self.env["loyalty.program"].create(
+            {
+                "name": "Ten off",
+                "program_type": "promotion",
+                "trigger": "auto",
+                "applies_on": "current",
+                "rule_ids": [Command.clear(), Command.create({"minimum_amount": 150})],
+                "reward_ids": [
+                    Command.clear(),
+                    Command.create(
+                        {"reward_type": "discount", "discount": 10, "discount_applicability": "order"}
+                    ),
+                ],
+            }
+        )
+        self._post_as("offset", offset_share=0.5)
+        order = self._order()
+        order._update_programs_and_rewards()
+        for coupon, rewards in order._get_claimable_rewards().items():
+            order._apply_program_reward(rewards, coupon)
+        self.assertEqual((order.amount_total, order.dms_set_off_amount), (180, 90))
+        order.action_confirm()
+        self.assertEqual((order.dms_set_off_amount, order.amount_total), (90, 90))
+        self.assertEqual(order.order_line.filtered("is_reward_line").price_subtotal, -20)
+
     def test_write_off_of_the_remainder(self):
         self._post_as("offset", offset_share=0.3)
         order = self._order()
