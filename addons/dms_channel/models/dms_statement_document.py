@@ -45,8 +45,8 @@ class DmsStatementDocument(models.AbstractModel):
         outcomes = dict(self._fields["outcome"]._description_selection(self.env))
         facts = [
             (self.env._("Statement"), self.name),
-            (self.env._("From"), self.company_id.name),
-            (self.env._("To"), f"{self.partner_id.name} {self.partner_id.ref or ''}".strip()),
+            (self.env._("Issued by"), self.company_id.name),
+            (self.env._("Distributor"), f"{self.partner_id.name} {self.partner_id.ref or ''}".strip()),
             (
                 self.env._("Period"),
                 f"{format_date(self.env, self.date_from)} – {format_date(self.env, self.date_to)}",
@@ -139,7 +139,7 @@ class DmsStatementDocument(models.AbstractModel):
                 self.env._("Date"),
                 self.env._("Number"),
                 self.env._("Kind"),
-                self.env._("Due"),
+                self.env._("Due Date"),
                 self.env._("Amount"),
                 self.env._("Balance"),
             ],
@@ -162,7 +162,7 @@ class DmsStatementDocument(models.AbstractModel):
             document.section(self.env._("Open items"))
             document.table(
                 [
-                    self.env._("Due"),
+                    self.env._("Due Date"),
                     self.env._("Number"),
                     self.env._("Days overdue"),
                     self.env._("Amount"),
@@ -222,7 +222,7 @@ class DmsStatementDocument(models.AbstractModel):
                 (self.env._("Kind"), "text", 18),
                 (self.env._("Number"), "text", 24),
                 (self.env._("Reference"), "text", 28),
-                (self.env._("Due"), "date", 12),
+                (self.env._("Due Date"), "date", 12),
                 (self.env._("Amount"), "money", 16),
                 (self.env._("Balance"), "money", 16),
                 (self.env._("Answer"), "text", 40),
@@ -245,7 +245,7 @@ class DmsStatementDocument(models.AbstractModel):
             workbook.add_worksheet(self.env._("Open items")[:31]),
             style,
             [
-                (self.env._("Due"), "date", 12),
+                (self.env._("Due Date"), "date", 12),
                 (self.env._("Date"), "date", 12),
                 (self.env._("Number"), "text", 24),
                 (self.env._("Reference"), "text", 28),
