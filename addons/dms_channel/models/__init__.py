@@ -61,7 +61,6 @@ from . import (
     dms_rebate_tier,
     dms_settlement,
     dms_settlement_approval,
-    dms_settlement_deduction,
     dms_settlement_document,
     dms_settlement_level,
     dms_settlement_line,

@@ -976,6 +976,10 @@ class DmsSettlement(models.Model):
                         "document": f"account.payment,{item.payment_id.id}",
                     }
                 )
+        for deduction in self.env["dms.deduction"]._get_queued(self.partner_id, self.company_id):
+            party = (deduction.company_id, deduction.partner_id, deduction.currency_id)
+            if settlement := by_party.get(party):
+                waiting.setdefault(settlement, []).append(deduction._prepare_settlement_line_vals())
         return waiting
 
     def _get_advance_items(self):

@@ -119,9 +119,9 @@ class DmsSettlementLine(models.Model):
     @api.model
     def _selection_document(self):
         """Models whose documents become lines; others add theirs."""
+        IrModel = self.env["ir.model"]
         return [
-            ("account.payment", self.env._("Payment")),
-            ("account.move", self.env._("Invoice")),
+            (name, IrModel._get(name).name) for name in ("account.move", "account.payment", "dms.deduction")
         ]
 
     @api.depends("kind")

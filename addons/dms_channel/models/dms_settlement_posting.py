@@ -350,6 +350,8 @@ class DmsSettlementPosting(models.AbstractModel):
         lines_sudo = self.sudo().line_ids.filtered(lambda line: line.kind in SET_OFF and line.amount)
         if not lines_sudo:
             return
+        for line in lines_sudo.filtered(lambda line: line.kind == "deduction" and line.document):
+            line.document._mark_settled(self)
         if self._is_credited():
             receivable = self._get_receivable_items().account_id[:1]
             items = [
