@@ -242,6 +242,7 @@ def _give(path, owner):
 
 
 def _runs(bin, folder, owner):
+    _forget_dead(folder / "data" / "postmaster.pid")
     state = subprocess.run(
         [bin / "pg_ctl", "-D", folder / "data", "status"],
         check=False,
@@ -250,6 +251,18 @@ def _runs(bin, folder, owner):
         **_identity(owner),
     )
     return state.returncode == 0
+
+
+def _forget_dead(lock):
+    """Remove the lock of a server that was killed and that nobody reaped (as in a container without an init): PostgreSQL
+    takes such a process for a running server."""
+    try:
+        pid = int(lock.read_text().split()[0])
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, ValueError, IndexError):
+        return
+    if state == "Z":
+        lock.unlink(missing_ok=True)
 
 
 def _pg_ctl(bin, folder, owner, *words):

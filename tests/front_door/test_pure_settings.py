@@ -262,3 +262,17 @@ def test_a_server_that_another_program_uses_is_not_stopped(no_environment, monke
     postgres._join(chosen)
     postgres.leave(chosen)
     assert stopped == [tmp_path]
+
+
+def test_a_server_that_was_killed_and_not_reaped_does_not_count_as_running(tmp_path):
+    killed = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    lock = tmp_path / "postmaster.pid"
+    lock.write_text(f"{killed.pid}\n{tmp_path}\n")
+    postgres._forget_dead(lock)
+    assert lock.exists()
+    killed.kill()
+    os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)
+    postgres._forget_dead(lock)
+    assert not lock.exists()
+    killed.wait()
+    postgres._forget_dead(lock)
