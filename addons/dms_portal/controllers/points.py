@@ -21,7 +21,7 @@ class PointsPortal(DistributorPortal):
             sortings={"date": {"label": request.env._("Newest"), "order": "date desc, id desc"}},
             filters={
                 "all": {"label": request.env._("All"), "domain": []},
-                "earned": {"label": request.env._("Earned"), "domain": [("points", ">", 0)]},
+                "earned": {"label": request.env._("Gained"), "domain": [("points", ">", 0)]},
                 "lost": {"label": request.env._("Lost"), "domain": [("points", "<", 0)]},
             },
         )  # fmt: skip
