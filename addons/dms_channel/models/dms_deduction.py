@@ -529,14 +529,7 @@ class DmsDeduction(models.Model):
 
     def _check_states(self, *states):
         """These records, locked; raises where one is in another state."""
-        if busy := self - self.try_lock_for_update():
-            raise UserError(
-                self.env._(
-                    "Someone else is working on %s at this moment. Try again shortly.",
-                    ", ".join(busy.mapped("name")),
-                )
-            )
-        self.invalidate_recordset(["state", "open_amount"])
+        guard.lock(self, "state", "open_amount")
         labels = dict(self._fields["state"]._description_selection(self.env))
         for record in self:
             if record.state not in states:

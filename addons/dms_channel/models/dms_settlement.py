@@ -645,14 +645,7 @@ class DmsSettlement(models.Model):
 
     def _lock(self):
         """Keep others from posting or cancelling the same settlements until this transaction ends."""
-        if busy := self - self.try_lock_for_update():
-            raise UserError(
-                self.env._(
-                    "Someone else is working on %s at this moment. Try again shortly.",
-                    ", ".join(busy.mapped("name")),
-                )
-            )
-        self.invalidate_recordset(["state"])
+        guard.lock(self, "state")
 
     def _is_credited(self):
         """Whether the settlement becomes a credit note, with taxes, rather than a claim on future orders."""

@@ -471,14 +471,7 @@ class DmsStatement(models.Model):
 
     def _lock(self):
         """Keep others from sending or answering the same statements until this transaction ends."""
-        if busy := self - self.try_lock_for_update():
-            raise UserError(
-                self.env._(
-                    "Someone else is working on %s at this moment. Try again shortly.",
-                    ", ".join(busy.mapped("name")),
-                )
-            )
-        self.invalidate_recordset(["state", "answer"])
+        guard.lock(self, "state", "answer")
 
     def _send(self, today):
         self.ensure_one()

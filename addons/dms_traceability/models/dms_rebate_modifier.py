@@ -34,10 +34,13 @@ class DmsRebateModifier(models.AbstractModel):
         )
         diverted = super()._get_diverted(program, partner_ids, start, end)
         prices = self._get_average_prices(program, rows, end) if program.basis == "amount" else {}
+        points = program.point_ids._get_points() if program.basis == "points" else {}
         for partner_id, product_id, count in rows:
             if product_ids is None or product_id in product_ids:
                 product = self.env["product.product"].browse(product_id)
-                each = prices.get((partner_id, product_id)) or self._get_measure_of_unit(program, product)
+                each = prices.get((partner_id, product_id)) or self._get_measure_of_unit(
+                    program, product, points
+                )
                 diverted[partner_id] = diverted.get(partner_id, rebate.ZERO) + rebate.round_to(
                     rebate.decimal(count) * each, rebate.decimal("0.0001")
                 )
@@ -78,13 +81,16 @@ class DmsRebateModifier(models.AbstractModel):
         }
 
     @api.model
-    def _get_measure_of_unit(self, program, product):
-        """Return what one of the product's unit counts for; without any invoice, its list price."""
+    def _get_measure_of_unit(self, program, product, points):
+        """Return what one of the product's unit counts for; without any invoice, its list price.
+
+        :param points: dict product id -> points, of a programme that measures them
+        """
         match program.basis:
             case "weight" | "volume":
                 return rebate.decimal(product[program.basis])
             case "points":
-                return rebate.decimal(program.point_ids._get_points().get(product.id, 0))
+                return rebate.decimal(points.get(product.id, 0))
             case "quantity":
                 if not product.uom_id._has_common_reference(program.uom_id):
                     return rebate.ZERO
