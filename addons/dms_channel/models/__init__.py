@@ -1,3 +1,7 @@
+# Parts of a model go before the model that inherits them.
+from . import dms_feed_check, dms_feed_lookup, dms_feed_mend, dms_feed_receive, dms_feed_release
+
+# isort: split
 from . import (
     account_move,
     account_move_line,

@@ -1,0 +1,373 @@
+import csv
+import io
+import time
+from itertools import islice
+
+from odoo import fields, models
+from odoo.tools import SQL
+
+from ..tools import feed_reader, guard
+from .dms_feed_line import RAW_FIELDS
+
+STAGE_COLUMNS = ("row", *RAW_FIELDS, "date", "quantity", "returned", "price", "amount", "issues")
+BATCH = 50_000
+ANALYZED_FROM = 1_000
+#: The reason by which a line is grouped: its first error, else its first warning.
+LINE_ISSUE = "NULLIF(split_part(COALESCE(NULLIF(checked.issues, ''), checked.warnings), ',', 1), '')"
+#: State of a line from its row in ``dms_feed_checked``; {accepted} holds the warnings that somebody accepted.
+LINE_STATE = """
+    CASE WHEN checked.issues = 'duplicate' THEN 'duplicate'
+         WHEN checked.issues <> '' THEN 'error'
+         WHEN checked.warnings <> ''
+              AND NOT string_to_array(checked.warnings, ',') <@ string_to_array(COALESCE({accepted}, ''), ',')
+         THEN 'warning' ELSE 'ok' END"""
+
+
+class _CopyStream:
+    """A file for COPY that is written while it is read: rows in, CSV out, a chunk at a time."""
+
+    def __init__(self, rows):
+        self.rows = rows
+        self.count = 0
+
+    def read(self, _size=-1):
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        chunk = list(islice(self.rows, 2000))
+        writer.writerows(chunk)
+        self.count += len(chunk)
+        return buffer.getvalue()
+
+
+class DmsFeedCheck(models.AbstractModel):
+    """Check lines set by set: rows are copied into a temporary table, judged there by SQL and stored with what is wrong.
+
+    A part of ``dms.feed``, which inherits it.
+    """
+
+    _name = "dms.feed.check"
+    _description = "Checking a Feed"
+
+    def _check(self, lines=None):
+        """Check the lines that are not released (or those of ``lines``) again, as they now read."""
+        self.ensure_one()
+        self._ensure_open()
+        layout = self.mapping_columns or {}
+        parser = feed_reader.LineParser(
+            self.kind, layout.get("date_order", "dmy"), layout.get("decimal", ".")
+        )
+        self.env["dms.feed.line"].flush_model()
+        started = time.monotonic()
+        self._create_stage()
+        wanted = SQL("AND id = ANY(%s)", lines.ids) if lines is not None else SQL()
+        columns = SQL(", ").join(SQL("COALESCE(%s, '')", SQL.identifier(name)) for name in RAW_FIELDS)
+        last = 0
+        while rows := self.env.execute_query(
+            SQL(
+                """
+                SELECT id, row, %s FROM dms_feed_line
+                 WHERE feed_id = %s AND state IN ('ok', 'error', 'warning', 'duplicate') AND id > %s %s
+              ORDER BY id LIMIT %s
+                """,
+                columns,
+                self.id,
+                last,
+                wanted,
+                BATCH,
+            )
+        ):
+            last = rows[-1][0]
+            self._copy_to_stage(
+                ((row[0], *parser.parse(row[1], list(row[2:]))) for row in rows), with_ids=True
+            )
+        self._check_stage()
+        if lines is None and not self.released_count:
+            self._note_missing_days()
+        self._store_checked_lines()
+        self._refresh_counts()
+        self._note_time("check", started)
+
+    def _create_stage(self):
+        self.env.flush_all()
+        self.env.cr.execute(
+            """
+            DROP TABLE IF EXISTS pg_temp.dms_feed_stage;
+            CREATE TEMP TABLE dms_feed_stage (
+                line_id integer DEFAULT nextval('dms_feed_line_id_seq'), row integer,
+                distributor_code text, outlet_code text, product_code text, date_text text, quantity_text text,
+                unit_text text, price_text text, amount_text text, returned_text text, reference text,
+                date date, quantity numeric, returned numeric, price numeric, amount numeric, issues text
+            ) ON COMMIT DROP
+            """
+        )
+
+    def _stage(self, rows):
+        self._create_stage()
+        return self._copy_to_stage(rows)
+
+    def _copy_to_stage(self, rows, with_ids=False):
+        columns = (("line_id",) if with_ids else ()) + STAGE_COLUMNS
+        stream = _CopyStream(iter(rows))
+        self.env.cr.copy_expert(
+            f"COPY dms_feed_stage ({', '.join(columns)}) FROM STDIN"
+            f" (FORMAT csv, FORCE_NOT_NULL ({', '.join((*RAW_FIELDS, 'issues'))}))",
+            stream,
+        )
+        return stream.count
+
+    def _check_stage(self):
+        """Look up every code of the staged rows once and write what each row means to ``dms_feed_checked``."""
+        self.ensure_one()
+        self.env.cr.execute("ANALYZE dms_feed_stage")
+        for name, query in (
+            ("dms_feed_partner", self._get_partner_codes_sql()),
+            ("dms_feed_product", self._get_product_codes_sql()),
+            ("dms_feed_outlet", self._get_outlet_codes_sql()),
+            ("dms_feed_unit", self._get_unit_codes_sql()),
+            ("dms_feed_checked", self._get_checked_sql()),
+        ):
+            self._create_temp(name, query)
+        self._mark_duplicates()
+        self.env["dms.feed.rule"]._apply(self)
+
+    def _note_missing_days(self):
+        days, severity = self.env["dms.feed.rule"]._find_missing_days(self)
+        guard.mark(self).write({"missing_days": days, "missing_severity": bool(days) and severity})
+
+    def _get_checked_sql(self):
+        """Answer the query of what each staged row means, in the product's unit, and what is wrong with it."""
+        today = fields.Date.context_today(self)
+        digits = self.env["decimal.precision"].precision_get("Product Unit")
+        kind_issues = (
+            SQL("CASE WHEN stage.outlet_code <> '' THEN 'count_outlet' END")
+            if self.kind == "count"
+            else SQL("NULL")
+        )
+        return SQL(
+            """
+            SELECT line_id, row, distributor_code, outlet_code, product_code, date_text, quantity_text, unit_text,
+                   price_text, amount_text, returned_text, reference,
+                   partner_id, outlet_id, product_id, date,
+                   CASE WHEN factor IS NULL THEN NULL
+                        ELSE ROUND(quantity * factor, %(digits)s) END AS quantity,
+                   CASE WHEN factor IS NULL THEN NULL
+                        ELSE ROUND(returned * factor, %(digits)s) END AS returned,
+                   ROUND(COALESCE(price, ABS(amount) / NULLIF(CASE WHEN quantity = 0 THEN returned ELSE quantity END, 0))
+                         / NULLIF(factor, 0), 6) AS price_unit,
+                   COALESCE(amount, price * CASE WHEN quantity = 0 THEN returned ELSE quantity END) AS amount,
+                   issues, ''::text AS warnings, ''::text AS notes, NULL::jsonb AS figures,
+                   NULL::integer AS duplicate_of_id
+              FROM (
+                    SELECT stage.line_id, stage.row, stage.distributor_code, stage.outlet_code, stage.product_code,
+                           stage.date_text, stage.quantity_text, stage.unit_text, stage.price_text,
+                           stage.amount_text, stage.returned_text, stage.reference,
+                           partner.partner_id, outlet.outlet_id, product.product_id, stage.date,
+                           stage.quantity, stage.returned, stage.price, stage.amount,
+                           CASE WHEN stage.unit_text = '' OR product.product_id IS NULL THEN 1::numeric
+                                WHEN unit.issue IS NOT NULL THEN NULL
+                                ELSE unit.factor::numeric / product.factor::numeric END AS factor,
+                           CONCAT_WS(',', NULLIF(stage.issues, ''), partner.issue, product.issue, outlet.issue,
+                                     CASE WHEN stage.unit_text <> '' THEN unit.issue END,
+                                     CASE WHEN stage.date > %(today)s THEN 'date_future' END,
+                                     %(kind_issues)s) AS issues
+                      FROM dms_feed_stage stage
+                      JOIN dms_feed_partner partner ON partner.code = lower(stage.distributor_code)
+                 LEFT JOIN dms_feed_product product
+                        ON product.partner_id = COALESCE(partner.partner_id, 0)
+                       AND product.code = lower(stage.product_code)
+                 LEFT JOIN dms_feed_outlet outlet
+                        ON outlet.partner_id = COALESCE(partner.partner_id, 0)
+                       AND outlet.code = lower(stage.outlet_code)
+                 LEFT JOIN dms_feed_unit unit
+                        ON unit.partner_id = COALESCE(partner.partner_id, 0)
+                       AND unit.code = lower(stage.unit_text) AND unit.product_id = product.product_id
+                   ) resolved
+            """,
+            digits=digits,
+            today=today,
+            kind_issues=kind_issues,
+        )
+
+    def _mark_duplicates(self):
+        """Mark right rows of ``dms_feed_checked`` that this file, or what is released, says already."""
+        if self.kind == "count":
+            self.env.cr.execute(
+                """
+                WITH twice AS (
+                    SELECT partner_id, product_id, date FROM dms_feed_checked WHERE issues = ''
+                  GROUP BY partner_id, product_id, date HAVING COUNT(DISTINCT quantity) > 1
+                )
+                UPDATE dms_feed_checked checked SET issues = 'count_twice'
+                  FROM twice
+                 WHERE checked.issues = '' AND checked.partner_id = twice.partner_id
+                   AND checked.product_id = twice.product_id AND checked.date = twice.date
+                """
+            )
+        # a row that one feed holds twice: what was right before stands, else the first
+        self.env.cr.execute(
+            SQL(
+                """
+                WITH same AS (
+                    SELECT COALESCE(MIN(line_id) FILTER (WHERE stands), MIN(line_id)) AS first_id,
+                           array_agg(line_id) AS line_ids
+                      FROM (
+                            SELECT line_id, FALSE AS stands, partner_id, product_id, date,
+                                   COALESCE(outlet_id, 0) AS outlet_id, reference, quantity, returned,
+                                   COALESCE(price_unit, 0) AS price_unit
+                              FROM dms_feed_checked WHERE issues = ''
+                         UNION ALL
+                            SELECT id, TRUE, partner_id, product_id, date,
+                                   COALESCE(outlet_id, 0), COALESCE(reference, ''), quantity, returned,
+                                   COALESCE(price_unit, 0)
+                              FROM dms_feed_line
+                             WHERE feed_id = %s AND state = 'ok'
+                               AND NOT EXISTS (SELECT FROM dms_feed_checked again WHERE again.line_id = dms_feed_line.id)
+                           ) rows
+                  GROUP BY partner_id, product_id, date, outlet_id, reference, quantity, returned, price_unit
+                    HAVING COUNT(*) > 1
+                ), repeated AS (
+                    SELECT unnest(line_ids) AS line_id, first_id FROM same
+                )
+                UPDATE dms_feed_checked checked SET issues = 'duplicate', duplicate_of_id = repeated.first_id
+                  FROM repeated
+                 WHERE checked.line_id = repeated.line_id AND checked.line_id <> repeated.first_id
+                """,
+                self.id,
+            )
+        )
+        self.env.cr.execute(
+            SQL(
+                """
+                WITH earlier AS (%s)
+                UPDATE dms_feed_checked checked
+                   SET issues = CASE WHEN earlier.same THEN 'duplicate' ELSE 'conflict' END,
+                       duplicate_of_id = earlier.earlier_id
+                  FROM earlier WHERE earlier.line_id = checked.line_id
+                """,
+                self._get_earlier_sql(
+                    SQL("(SELECT line_id AS id, * FROM dms_feed_checked WHERE issues = '')")
+                ),
+            )
+        )
+
+    def _get_earlier_sql(self, lines):
+        """Answer the query (line_id, earlier_id, same) of the released lines that report what ``lines`` report.
+
+        The same figures again are a duplicate, in whatever feed. Other figures for the same distributor, outlet,
+        product, date and reference are a conflict if another feed gave them; in one file they are several sales.
+        """
+        return SQL(
+            """
+            SELECT mine.id AS line_id, released.id AS earlier_id, released.same
+              FROM %(lines)s mine
+              JOIN LATERAL (
+                    SELECT line.id,
+                           line.quantity = mine.quantity AND line.returned = mine.returned
+                           AND COALESCE(line.price_unit, 0) = COALESCE(mine.price_unit, 0) AS same
+                      FROM dms_feed_line line
+                     WHERE line.state = 'released' AND %(report)s
+                       AND (line.feed_id <> %(feed)s
+                            OR (line.quantity = mine.quantity AND line.returned = mine.returned
+                                AND COALESCE(line.price_unit, 0) = COALESCE(mine.price_unit, 0)))
+                  ORDER BY same DESC, line.id
+                     LIMIT 1
+                   ) released ON TRUE
+            """,
+            lines=lines,
+            report=self._get_same_report_sql(),
+            feed=self.id,
+        )
+
+    def _get_same_report_sql(self):
+        return SQL(
+            """line.partner_id = mine.partner_id AND line.product_id = mine.product_id AND line.date = mine.date
+               AND line.company_id = %s AND line.kind = %s
+               AND COALESCE(line.outlet_id, 0) = COALESCE(mine.outlet_id, 0)
+               AND COALESCE(line.reference, '') = COALESCE(mine.reference, '')""",
+            self.company_id.id,
+            self.kind,
+        )
+
+    def _store_new_lines(self):
+        texts = SQL(", ").join(SQL("NULLIF(%s, '')", SQL.identifier(name)) for name in RAW_FIELDS)
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO dms_feed_line (id, feed_id, company_id, kind, row, %(names)s, partner_id, outlet_id,
+                            product_id, date, quantity, returned, price_unit, amount, state, issue, issues,
+                            warnings, notes, figures, first_pass, duplicate_of_id)
+                SELECT line_id, %(feed)s, %(company)s, %(kind)s, row, %(texts)s, partner_id, outlet_id, product_id,
+                       date, quantity, returned, price_unit, amount, %(state)s,
+                       %(issue)s, NULLIF(issues, ''), NULLIF(warnings, ''), NULLIF(notes, ''), figures,
+                       issues IN ('', 'duplicate') AND warnings = '', duplicate_of_id
+                  FROM dms_feed_checked checked ORDER BY row
+                """,
+                names=SQL(", ").join(map(SQL.identifier, RAW_FIELDS)),
+                feed=self.id,
+                company=self.company_id.id,
+                kind=self.kind,
+                texts=texts,
+                state=SQL(LINE_STATE.format(accepted="NULL")),
+                issue=SQL(LINE_ISSUE),
+            )
+        )
+        if self.env.cr.rowcount >= ANALYZED_FROM:
+            # Without fresh statistics the release may look for earlier lines by a scan for each line.
+            self.env.cr.execute("ANALYZE dms_feed_line")
+        self.env["dms.feed.line"].invalidate_model()
+
+    def _store_checked_lines(self):
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE dms_feed_line line
+                   SET partner_id = checked.partner_id, outlet_id = checked.outlet_id,
+                       product_id = checked.product_id, date = checked.date, quantity = checked.quantity,
+                       returned = checked.returned, price_unit = checked.price_unit, amount = checked.amount,
+                       state = %s, issue = %s, issues = NULLIF(checked.issues, ''),
+                       warnings = NULLIF(checked.warnings, ''), notes = NULLIF(checked.notes, ''),
+                       figures = checked.figures, duplicate_of_id = checked.duplicate_of_id
+                  FROM dms_feed_checked checked
+                 WHERE line.id = checked.line_id
+                """,
+                SQL(LINE_STATE.format(accepted="line.accepted")),
+                SQL(LINE_ISSUE),
+            )
+        )
+        self.env["dms.feed.line"].invalidate_model()
+
+    def _refresh_counts(self):
+        """Count the lines by state, set the feed's own state from them, and answer how many lines there are."""
+        [(lines, right, wrong, doubtful, twice, released, date_from, date_to)] = self.env.execute_query(
+            SQL(
+                """
+                SELECT COUNT(*), COUNT(*) FILTER (WHERE state = 'ok'), COUNT(*) FILTER (WHERE state = 'error'),
+                       COUNT(*) FILTER (WHERE state = 'warning'),
+                       COUNT(*) FILTER (WHERE state = 'duplicate'), COUNT(*) FILTER (WHERE state = 'released'),
+                       MIN(date) FILTER (WHERE state IN ('ok', 'released')),
+                       MAX(date) FILTER (WHERE state IN ('ok', 'released'))
+                  FROM dms_feed_line WHERE feed_id = %s
+                """,
+                self.id,
+            )
+        )
+        if wrong:
+            state = "error"
+        elif self.released_on and not right and not doubtful:
+            state = "released"
+        else:
+            state = "checked"
+        guard.mark(self).write(
+            {
+                "line_count": lines,
+                "ok_count": right,
+                "error_count": wrong,
+                "warning_count": doubtful,
+                "duplicate_count": twice,
+                "released_count": released,
+                "date_from": date_from,
+                "date_to": date_to,
+                "state": state,
+            }
+        )
+        return lines

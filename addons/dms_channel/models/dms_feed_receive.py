@@ -1,0 +1,276 @@
+import contextlib
+import hashlib
+import time
+
+import psycopg2.errors
+from markupsafe import Markup
+
+from odoo import api, models
+from odoo.exceptions import AccessError, ConcurrencyError, UserError
+from odoo.tools import SQL
+from odoo.tools.misc import get_lang
+from odoo.tools.translate import get_translation
+
+from ..tools import feed_reader, guard
+
+
+class DmsFeedReceive(models.AbstractModel):
+    """Take a file into the inbox: whose it is, how it is read, what its columns are.
+
+    A part of ``dms.feed``, which inherits it.
+    """
+
+    _name = "dms.feed.receive"
+    _description = "Receiving a Feed"
+
+    @api.model
+    def _receive(
+        self,
+        raw,
+        filename,
+        partner=None,
+        columns=None,
+        company=None,
+        kind="sell_through",
+        currency=None,
+        keep=False,
+    ):
+        """Take a file into the inbox and check each of its lines.
+
+        A portal user's file is its own company's, whatever ``partner`` says; an outlet's sales are booked at its
+        distributor. The same bytes once more answer the feed that exists, unless that one was rejected or reversed.
+
+        :param bytes raw: CSV or XLSX, or a CSV in .gz or .zip
+        :param str filename: as the sender calls it
+        :param partner: sending distributor or outlet; none for the brand's own load, whose rows must name their distributor
+        :param dict columns: {name of ``feed_reader.COLUMNS``: header in the file}; what is not named is guessed
+        :param company: receiving company, the current one where None
+        :param str kind: 'sell_through' or 'count'
+        :param currency: of prices and amounts, the company's where None
+        :param bool keep: take a file whose columns are not recognised, too: it waits, without lines, for somebody to
+            say what they are (:meth:`_read_again`)
+        :raises UserError: where the file can't be read, with a sentence that says how to mend it
+        :return: dms.feed
+        """
+        company = company or self.env.company
+        sender = self._get_sender(partner, kind)
+        content_hash = hashlib.sha256(raw).hexdigest()
+        feed_sudo = self.sudo().with_company(company)
+        existing_sudo = feed_sudo.search(
+            [
+                ("company_id", "=", company.id),
+                ("partner_id", "=", sender.id),
+                ("kind", "=", kind),
+                ("content_hash", "=", content_hash),
+                ("state", "not in", ("rejected", "superseded")),
+            ],
+            limit=1,
+        )
+        if existing_sudo:
+            return existing_sudo.with_env(self.env)
+        started = time.monotonic()
+        problem = None
+        try:
+            try:
+                layout = feed_sudo._inspect(raw, sender, columns, kind)
+            except feed_reader.HeaderError as error:
+                if not keep:
+                    raise
+                problem = error
+                layout = feed_reader.Layout("", headers=list(error.headers), samples=list(error.samples))
+            try:
+                new_sudo = guard.mark(feed_sudo).create(
+                    feed_sudo._prepare_feed_vals(
+                        filename, sender, company, kind, currency, content_hash, layout
+                    )
+                )
+                new_sudo.flush_recordset()
+            except psycopg2.errors.UniqueViolation as error:
+                # another session is receiving the very same bytes: the retry finds its feed
+                raise ConcurrencyError(self.env._("This file was received already.")) from error
+            new_sudo.attachment_id = new_sudo.env["ir.attachment"].create(
+                {"name": filename, "raw": raw, "res_model": self._name, "res_id": new_sudo.id}
+            )
+            if problem:
+                new_sudo.refusal = self._translate_error(problem)
+            else:
+                new_sudo._read_lines(raw, layout, started)
+        except feed_reader.FeedError as error:
+            raise UserError(self._translate_error(error)) from error
+        return new_sudo.with_env(self.env)
+
+    def _read_lines(self, raw, layout, started):
+        """Read, check and store the lines of a file, and note how long each step took since ``started``."""
+        self._stage(feed_reader.read_lines(raw, layout, self.kind))
+        read = time.monotonic()
+        self._check_stage()
+        self._note_missing_days()
+        checked = time.monotonic()
+        self._store_new_lines()
+        if not self._refresh_counts():
+            raise UserError(self.env._("The file has a header but no rows. Fill it in and send it again."))
+        timings = {
+            "read": round(read - started, 3),
+            "check": round(checked - read, 3),
+            "store": round(time.monotonic() - checked, 3),
+        }
+        guard.mark(self).write({"first_error_count": self.error_count, "timings": timings})
+
+    def _read_again(self, columns):
+        """Read the stored file anew with these columns, which are remembered for the sender's later files.
+
+        :param dict columns: {name of ``feed_reader.COLUMNS``: header in the file, '' where it has none}
+        """
+        self.ensure_one()
+        self._check_may_work()
+        self_sudo = guard.mark(self.sudo())
+        self_sudo._ensure_open()
+        if self_sudo.released_count or self_sudo.move_count:
+            raise UserError(
+                self.env._("Released lines can't be read again. Reverse the feed and send the file anew.")
+            )
+        started = time.monotonic()
+        raw = self_sudo.attachment_id.raw
+        try:
+            layout = self_sudo._inspect(raw, self_sudo.partner_id, columns, self_sudo.kind)
+            layout.corrected = columns
+            self.env.cr.execute(SQL("DELETE FROM dms_feed_line WHERE feed_id = %s", self.id))
+            self_sudo.write({"mapping_columns": layout.to_json(), "refusal": False})
+            self_sudo._read_lines(raw, layout, started)
+        except feed_reader.FeedError as error:
+            raise UserError(self._translate_error(error)) from error
+        self_sudo._message_log(
+            body=self.env._("Read again with other columns:") + Markup("<br/>") + self_sudo.layout_text
+        )
+
+    @api.model
+    def _get_column_labels(self):
+        """What a column of a file can be: [(name of ``feed_reader.COLUMNS``, label)]."""
+        return [
+            ("product_code", self.env._("Product")),
+            ("date", self.env._("Date")),
+            ("quantity", self.env._("Quantity")),
+            ("outlet", self.env._("Outlet")),
+            ("unit", self.env._("Unit")),
+            ("unit_price", self.env._("Unit Price")),
+            ("amount", self.env._("Amount")),
+            ("returned", self.env._("Returned")),
+            ("reference", self.env._("Reference")),
+            ("distributor", self.env._("Distributor")),
+        ]
+
+    def _get_column_choices(self):
+        """The columns of the file as it was read: [{'header', 'sample', 'name' or False}]."""
+        self.ensure_one()
+        layout = self.mapping_columns or {}
+        name_by_header = {header: name for name, header in (layout.get("columns") or {}).items()}
+        samples = layout.get("samples") or []
+        return [
+            {
+                "header": header,
+                "sample": samples[index] if index < len(samples) else "",
+                "name": name_by_header.pop(header, False),
+            }
+            for index, header in enumerate(layout.get("headers") or [])
+            if header
+        ]
+
+    @api.model
+    def _load_history(self, path, mapping=None, progress=None):
+        """Load a file of past sell-through through this inbox; see :meth:`dms.history.loader._load`."""
+        return self.env["dms.history.loader"]._load(path, mapping, progress)
+
+    @api.model
+    def _get_sender(self, partner, kind):
+        """Answer the distributor or outlet that sends: a portal user's own company, else ``partner``'s."""
+        if self.env.user._is_portal():
+            own = self.env.user.partner_id.sudo().commercial_partner_id
+            if not own.channel_role or (partner and partner.sudo().commercial_partner_id != own):
+                raise AccessError(
+                    self.env._(
+                        "You may send files for your own company only, and it must be a distributor or an outlet."
+                    )
+                )
+            sender = own
+        else:
+            self.check_access("create")
+            sender = (partner or self.env["res.partner"]).commercial_partner_id
+        if sender and not sender.channel_role:
+            raise UserError(
+                self.env._(
+                    "%(partner)s is neither distributor nor outlet. Set its channel role first.",
+                    partner=sender.display_name,
+                )
+            )
+        if sender.channel_role == "outlet":
+            self._check_outlet_may_send(sender, kind)
+        return sender
+
+    @api.model
+    def _check_outlet_may_send(self, outlet, kind):
+        if kind != "sell_through":
+            raise UserError(
+                self.env._(
+                    "The stock of outlets is not kept. %(outlet)s can send its sales.", outlet=outlet.name
+                )
+            )
+        if not outlet._get_distributor():
+            raise UserError(
+                self.env._(
+                    "No distributor supplies %(outlet)s, so its sales can't be booked. Set “Supplied by” on the outlet first.",
+                    outlet=outlet.name,
+                )
+            )
+
+    @api.model
+    def _inspect(self, raw, sender, columns, kind):
+        """Answer the file's layout: the columns as named, else as corrected for this sender the last time, else guessed.
+
+        Where the headers are not recognised, those that this sender named the last time are tried.
+        """
+        month_first = get_lang(self.env).date_format.lower().startswith(("%m", "%b"))
+        date_order = "mdy" if month_first else "dmy"
+        if columns:
+            return feed_reader.inspect(raw, columns, date_order)
+        last = self.search(
+            [
+                ("company_id", "=", self.env.company.id),
+                ("partner_id", "=", sender.id),
+                ("kind", "=", kind),
+                ("mapping_columns", "!=", False),
+                ("line_count", ">", 0),
+            ],
+            limit=1,
+        ).mapping_columns
+        corrected = last and last.get("corrected")
+        if corrected:
+            with contextlib.suppress(feed_reader.FeedError):
+                layout = feed_reader.inspect(raw, corrected, date_order)
+                layout.corrected = corrected
+                return layout
+        try:
+            return feed_reader.inspect(raw, None, date_order)
+        except feed_reader.FeedError:
+            if not last:
+                raise
+            with contextlib.suppress(feed_reader.FeedError):
+                return feed_reader.inspect(raw, last["columns"], date_order)
+            raise
+
+    @api.model
+    def _translate_error(self, error):
+        """Answer the reader's sentence in the user's language; its texts are marked there, where no language is known."""
+        return get_translation("dms_channel", self.env.lang or "en_US", error.source, error.values)
+
+    @api.model
+    def _prepare_feed_vals(self, filename, sender, company, kind, currency, content_hash, layout):
+        return {
+            "company_id": company.id,
+            "partner_id": sender.id,
+            "kind": kind,
+            "filename": filename,
+            "content_hash": content_hash,
+            "currency_id": (currency or company.currency_id).id,
+            "mapping_columns": layout.to_json(),
+            "user_id": sender.user_id.id if self.env.user._is_portal() else self.env.user.id,
+        }

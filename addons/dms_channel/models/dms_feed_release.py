@@ -1,0 +1,188 @@
+import time
+
+from odoo import fields, models
+from odoo.exceptions import UserError
+from odoo.tools import SQL
+
+from ..tools import guard
+
+
+class DmsFeedRelease(models.AbstractModel):
+    """Write right lines to the ledger of channel stock, and take them back out of it.
+
+    A part of ``dms.feed``, which inherits it.
+    """
+
+    _name = "dms.feed.release"
+    _description = "Releasing a Feed"
+
+    def _release(self):
+        """Write the right lines to the ledger and keep the rest.
+
+        One transaction at a time releases for a distributor. What another one released since the last check is found
+        here; where that one has not been visible yet, the positions' rows or the lines' unique index stop this one,
+        and the retry sees it.
+        """
+        self.ensure_one()
+        self._ensure_open()
+        self._check_missing_days()
+        started = time.monotonic()
+        self.env.flush_all()
+        partner_ids = self.env.execute_query(
+            SQL("SELECT DISTINCT partner_id FROM dms_feed_line WHERE feed_id = %s AND state = 'ok'", self.id)
+        )
+        self.env["dms.channel.move"]._lock_partners([partner_id for (partner_id,) in partner_ids])
+        self.env.cr.execute(
+            SQL(
+                """
+                WITH earlier AS (%s)
+                UPDATE dms_feed_line line
+                   SET state = CASE WHEN earlier.same THEN 'duplicate' ELSE 'error' END,
+                       issue = CASE WHEN earlier.same THEN 'duplicate' ELSE 'conflict' END,
+                       issues = CASE WHEN earlier.same THEN 'duplicate' ELSE 'conflict' END,
+                       duplicate_of_id = earlier.earlier_id
+                  FROM earlier WHERE earlier.line_id = line.id
+                """,
+                self._get_earlier_sql(
+                    SQL("(SELECT * FROM dms_feed_line WHERE feed_id = %s AND state = 'ok')", self.id)
+                ),
+            )
+        )
+        # a copy with statistics of its own: those of the big table know nothing of this transaction's rows
+        self._create_temp(
+            "dms_feed_release",
+            SQL("SELECT * FROM dms_feed_line WHERE feed_id = %s AND state = 'ok' ORDER BY id", self.id),
+        )
+        self._create_temp("dms_feed_rate", self._get_rates_sql())
+        source = self._get_count_source_sql() if self.kind == "count" else self._get_sale_source_sql()
+        moves, positions = self.env["dms.channel.move"]._append(source, counts=self.kind == "count")
+        self.env.cr.execute(
+            SQL("UPDATE dms_feed_line SET state = 'released' WHERE feed_id = %s AND state = 'ok'", self.id)
+        )
+        released = self.env.cr.rowcount
+        self.env["dms.feed.line"].invalidate_model()
+        guard.mark(self).write({"released_on": fields.Datetime.now(), "move_count": self.move_count + moves})
+        self._refresh_counts()
+        self._note_time("release", started)
+        self._message_log(
+            body=self.env._(
+                "Released %(lines)s lines: %(moves)s moves on %(positions)s positions.",
+                lines=released,
+                moves=moves,
+                positions=positions,
+            )
+        )
+        return moves, positions
+
+    def _check_missing_days(self):
+        if not self.missing_days or self.missing_severity not in ("error", "warning"):
+            return
+        if self.missing_severity == "error":
+            raise UserError(
+                self.env._("Send these days too before you release: %(days)s.", days=self.missing_text)
+            )
+        if not self.missing_reason:
+            raise UserError(
+                self.env._(
+                    "Nothing was reported for these days: %(days)s. Send them too, or say why they are missing.",
+                    days=self.missing_text,
+                )
+            )
+
+    def _get_sale_source_sql(self):
+        """Answer the moves of the right lines: what was sold leaves, what customers brought back comes."""
+        return SQL(
+            """
+            SELECT part.kind, line.company_id, line.partner_id, line.outlet_id, line.product_id, NULL::integer,
+                   line.date, part.quantity, COALESCE(line.price_unit, 0), %(currency)s,
+                   COALESCE(part.amount, 0) * rate.rate, line.id, NULL::integer, NULL::integer, %(name)s
+              FROM dms_feed_release line
+              JOIN dms_feed_rate rate ON rate.date = line.date
+        CROSS JOIN LATERAL (VALUES
+                       ('sell_out', -line.quantity, -line.amount),
+                       ('return', line.returned, line.returned * line.price_unit)
+                   ) part (kind, quantity, amount)
+             WHERE part.quantity <> 0
+            """,
+            currency=self.currency_id.id,
+            name=self.name,
+        )
+
+    def _get_count_source_sql(self):
+        """Answer, for each right line, the difference between what was counted and what the ledger says of that day.
+
+        Several days of one product follow each other: the ledger restates each later count (``_restate_counts``).
+        """
+        return SQL(
+            """
+            SELECT 'count', counted.company_id, counted.partner_id, NULL::integer, counted.product_id, NULL::integer,
+                   counted.date, counted.difference, COALESCE(counted.price_unit, 0), %(currency)s,
+                   counted.difference * COALESCE(counted.price_unit, 0) * counted.rate,
+                   counted.id, NULL::integer, NULL::integer, %(name)s
+              FROM (
+                    SELECT line.id, line.company_id, line.partner_id, line.product_id, line.date, line.price_unit,
+                           rate.rate,
+                           line.quantity - COALESCE(position.quantity, 0) + COALESCE(since.quantity, 0) AS difference
+                      FROM dms_feed_release line
+                      JOIN dms_feed_rate rate ON rate.date = line.date
+                 LEFT JOIN dms_channel_position position USING (company_id, partner_id, product_id)
+                 LEFT JOIN LATERAL (
+                           SELECT SUM(move.quantity) AS quantity FROM dms_channel_move move
+                            WHERE move.company_id = line.company_id AND move.partner_id = line.partner_id
+                              AND move.product_id = line.product_id AND move.date > line.date
+                           ) since ON TRUE
+                   ) counted
+            """,
+            currency=self.currency_id.id,
+            name=self.name,
+        )
+
+    def _get_rates_sql(self):
+        """Answer the query (date, rate) that converts the feed's currency into the company's, by day."""
+        dates = SQL("SELECT DISTINCT date FROM dms_feed_release")
+        company_currency = self.company_id.currency_id
+        if self.currency_id == company_currency:
+            return SQL("SELECT date, 1::numeric AS rate FROM (%s) dates", dates)
+        days = [day for (day,) in self.env.execute_query(dates)]
+        rates = [
+            self.currency_id._get_conversion_rate(self.currency_id, company_currency, self.company_id, day)
+            for day in days
+        ]
+        return SQL("SELECT unnest(%s::date[]) AS date, unnest(%s::numeric[]) AS rate", days, rates)
+
+    def _reverse_lines(self, lines=None, origin=None):
+        """Add the opposite of what these released lines (all of the feed's where None) put into the ledger."""
+        self.ensure_one()
+        self.env.flush_all()
+        wanted = SQL("line.feed_id = %s AND line.state = 'released'", self.id)
+        if lines is not None:
+            wanted = SQL("%s AND line.id = ANY(%s)", wanted, lines.ids)
+        partner_ids = self.env.execute_query(
+            SQL("SELECT DISTINCT partner_id FROM dms_feed_line line WHERE %s", wanted)
+        )
+        partners = self.env["res.partner"].browse(partner_id for (partner_id,) in partner_ids)
+        move_model = self.env["dms.channel.move"]
+        move_model._lock_partners(partners.ids)
+        self._create_temp("dms_feed_reverse", SQL("SELECT line.id FROM dms_feed_line line WHERE %s", wanted))
+        # the moves of a line stand as long as it is released, so none of these is reversed already
+        condition = SQL(
+            "move.feed_line_id IN (SELECT id FROM dms_feed_reverse) AND move.reversed_move_id IS NULL"
+        )
+        moves, positions = move_model._append(
+            move_model._get_reversal_sql(
+                condition, origin or self.env._("Reversal of %(feed)s", feed=self.name)
+            )
+        )
+        self.env.cr.execute(
+            "UPDATE dms_feed_line SET state = 'reversed' WHERE id IN (SELECT id FROM dms_feed_reverse)"
+        )
+        self.env["dms.feed.line"].invalidate_model()
+        self.env["dms.channel.position"]._refresh_dates(partners)
+        guard.mark(self).move_count += moves
+        self._refresh_counts()
+        self._message_log(
+            body=self.env._(
+                "Reversed %(moves)s moves on %(positions)s positions.", moves=moves, positions=positions
+            )
+        )
+        return moves, positions
