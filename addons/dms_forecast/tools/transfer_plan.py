@@ -1,0 +1,410 @@
+"""Which distributor's surplus should go to which other one: a plan of transfers with the greatest gain. numpy and scipy only.
+
+For each product the plan is a transportation problem with diminishing returns (Hitchcock 1941, Dantzig 1951): givers have whole packs that
+they will not need, takers earn less and less with each further pack, a lane costs money per pack, and each transfer costs its handling. The
+plant is one more source. Products do not compete, so each is solved by itself, exactly: a linear programme over the arcs that can pay
+(columns are added as their reduced costs ask for them), and a mixed-integer one where handling or a minimum lot makes the linear answer
+impossible. Both by HiGHS (Huangfu and Hall 2018, https://doi.org/10.1007/s12532-017-0130-5) through scipy.
+
+Money is in one currency; quantities are whole packs unless it says units.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.sparse import csr_array
+
+#: Gains of fractions of a cent decide nothing.
+TINY = 1e-7
+#: Arcs of a product's programme to begin with, for each taker.
+FIRST_ARCS = 6
+#: With more arcs than these a mixed programme is not solved to its end; how far its answer can be from the best is told.
+MIXED_ARCS = 300
+#: Rounds in which handling is spread over what the round before sent.
+SCALINGS = 3
+
+
+@dataclass
+class Plan:
+    """What :func:`plan` answers; M transfers of n places and P products.
+
+    `giver`, `taker`, `product`, `packs`: (M,) int. `gain`: (M,) money, expected margin and relief less freight and handling; what several
+    transfers to one taker earn together is shared out by packs. `plant`: (n, P) packs that the plant should supply. `total`: gain of
+    transfers and plant together; `bound`: what no plan can exceed, the same where the plan is the best; `without`: the greatest gain of the
+    plant alone.
+    """
+
+    giver: np.ndarray
+    taker: np.ndarray
+    product: np.ndarray
+    packs: np.ndarray
+    gain: np.ndarray
+    plant: np.ndarray
+    total: float
+    bound: float
+    without: float
+
+
+@dataclass
+class _Product:
+    """The problem of one product; g givers, t takers, K tiers."""
+
+    givers: np.ndarray  # (g,) places
+    takers: np.ndarray  # (t,) places
+    supply: np.ndarray  # (g,) packs
+    size: np.ndarray  # (t, K) packs
+    gain: np.ndarray  # (t, K) money a pack
+    cost: np.ndarray  # (g, t) money a pack, less the giver's relief; inf where not allowed
+    plant_cost: np.ndarray  # (t,) money a pack
+    plant_stock: float
+    lot: float
+    handling: float
+    need: np.ndarray = field(init=False)  # (t,) packs
+    asked: np.ndarray = field(init=False)  # (g, t) arcs that a programme has asked for so far
+    tier_taker: np.ndarray = field(init=False)  # (m,) the tiers that hold a pack, row by row
+    tier_size: np.ndarray = field(init=False)  # (m,)
+    tier_gain: np.ndarray = field(init=False)  # (m,)
+
+    def __post_init__(self):
+        self.need = self.size.sum(1)
+        self.asked = np.zeros(self.cost.shape, bool)
+        self.tier_taker, tier = np.nonzero(self.size)
+        self.tier_size, self.tier_gain = (table[self.tier_taker, tier] for table in (self.size, self.gain))
+
+
+def surplus_packs(stock, promised, keep, pack):
+    """Whole packs that a giver will not need.
+
+    :param stock: (n, P) units on hand; promised: (n, P) units that leave anyway
+    :param keep: (n, P) units that stay, e.g. the 0.95 quantile of the demand of the giver's cover
+    :param pack: (P,) units of a pack
+    :return: (n, P) int packs, never negative
+    """
+    free = np.asarray(stock, float) - np.asarray(promised, float) - np.asarray(keep, float)
+    return np.maximum(np.floor(free / np.asarray(pack, float) + 1e-9), 0).astype(np.int64)
+
+
+def need_tiers(available, demand, probabilities, margin, pack):
+    """How much a taker gains with each further pack, from the quantiles of its demand.
+
+    Between the quantiles of the probabilities p and q a unit is sold with the chance 1 - (p + q) / 2, up to the first one with the chance
+    1 - p / 2, beyond the last with none. A pack's gain is the number of its units that are sold in expectation, times the margin (expected
+    sales are the integral of the survival function; Silver, Pyke and Thomas 2017, Inventory and Production Management, ch. 9).
+
+    :param available: (n, P) units there and on their way
+    :param demand: (Q, n, P) quantiles of the demand until goods could come otherwise, ascending in Q
+    :param probabilities: (Q,) ascending in (0, 1)
+    :param margin: (n, P) or (P,) money a unit
+    :param pack: (P,) units of a pack
+    :return: size (n, P, 2Q) int packs, gain (n, P, 2Q) money a pack, never rising
+    """
+    demand = np.maximum.accumulate(np.maximum(np.asarray(demand, float), 0), axis=0)
+    available = np.maximum(np.asarray(available, float), 0)
+    pack = np.broadcast_to(np.asarray(pack, float), available.shape)
+    margin = np.broadcast_to(np.asarray(margin, float), available.shape)
+    knots = np.concatenate([np.zeros((1, *available.shape)), demand])
+    edges = np.concatenate([[0.0], np.asarray(probabilities, float)])
+    chance = (1 - (edges[1:] + edges[:-1]) / 2).reshape(-1, 1, 1)
+    reach = (demand - available) / pack
+    # between two ends no quantile lies inside a pack but in a tier of a single one, so a tier's packs all earn the same
+    ends = np.concatenate([np.floor(reach + 1e-9), np.ceil(reach - 1e-9)])
+    ends = np.sort(np.maximum(ends, 0), axis=0)
+    starts = np.concatenate([np.zeros((1, *available.shape)), ends[:-1]])
+    size = ends - starts
+
+    def sold(packs):
+        return (np.clip(available + packs * pack - knots[:-1], 0, np.diff(knots, axis=0)) * chance).sum(0)
+
+    worth = np.stack([sold(end) - sold(start) for start, end in zip(starts, ends, strict=True)])
+    gain = np.where(size > 0, worth / np.maximum(size, 1), 0.0) * margin
+    return np.moveaxis(size, 0, -1).astype(np.int64), np.moveaxis(gain, 0, -1)
+
+
+def plan(
+    surplus,
+    size,
+    gain,
+    lane_cost,
+    *,
+    weight=1.0,
+    allowed=True,
+    relief=0.0,
+    lot=1,
+    handling=0.0,
+    plant_cost=np.inf,
+    plant_stock=0,
+    gap=0.0,
+):
+    """Find the transfers of greatest total gain.
+
+    A place with a surplus of a product takes none of it: no product goes both ways, and no giver falls below what it keeps.
+
+    :param surplus: (n, P) whole packs, see :func:`surplus_packs`
+    :param size: (n, P, K) whole packs of each tier; gain: (n, P, K) money a pack, never rising in K; see :func:`need_tiers`
+    :param lane_cost: (n, n) money for one unit of weight from the row's place to the column's; inf where there is no lane
+    :param weight: (P,) weight of a pack
+    :param allowed: bool, to be broadcast to (P, n, n): territory, price zone, age and shelf life let the row's goods go to the column
+    :param relief: (n, P) money that a giver saves with each pack that leaves (capital, space, ageing)
+    :param lot: (P,) packs that a transfer has at least
+    :param handling: money that each transfer costs whatever its size
+    :param plant_cost: (n, P) money to supply a pack from the plant instead; inf where it does not
+    :param plant_stock: (P,) packs that the plant has
+    :param gap: share of a product's gain that may be given away for speed where lots or handling make the search long
+    :raise ValueError: where gains rise from one tier to the next, or packs are not whole
+    :return: Plan, transfers ordered by product, giver and taker
+    """
+    surplus, size, gain = np.asarray(surplus), np.asarray(size), np.asarray(gain, float)
+    n, count = surplus.shape
+    _check(surplus, size, gain)
+    weight, lot, plant_stock = (
+        np.broadcast_to(np.asarray(value, float), count) for value in (weight, lot, plant_stock)
+    )
+    relief, plant_cost = (
+        np.broadcast_to(np.asarray(value, float), (n, count)) for value in (relief, plant_cost)
+    )
+    allowed = np.broadcast_to(np.asarray(allowed, bool), (count, n, n))
+    lane_cost = np.asarray(lane_cost, float)
+    moves, plant = [], np.zeros((n, count), np.int64)
+    total = bound = without = 0.0
+    for p in range(count):
+        takers = np.flatnonzero((surplus[:, p] < 1) & ((size[:, p] > 0) & (gain[:, p] > TINY)).any(1))
+        givers = np.flatnonzero(surplus[:, p] >= max(lot[p], 1))
+        if not len(takers) or not (len(givers) or plant_stock[p]):
+            continue
+        lanes = np.ix_(givers, takers)
+        problem = _Product(
+            givers=givers,
+            takers=takers,
+            supply=surplus[givers, p].astype(float),
+            size=size[takers, p].astype(float),
+            gain=gain[takers, p],
+            cost=np.where(
+                allowed[p][lanes], lane_cost[lanes] * weight[p] - relief[givers, p][:, None], np.inf
+            ),
+            plant_cost=plant_cost[takers, p],
+            plant_stock=plant_stock[p],
+            lot=max(lot[p], 1.0),
+            handling=float(handling),
+        )
+        packs, supplied, most = _solve(problem, gap)
+        bound += most
+        plant[takers, p] = supplied
+        gross, value = _value(problem, packs, supplied)
+        total += value
+        without += _worth_of_plant(problem)
+        received = packs.sum(0) + supplied
+        for i, j in np.argwhere(packs):
+            earned = gross[j] * packs[i, j] / received[j]
+            spent = problem.cost[i, j] * packs[i, j] + problem.handling
+            moves.append((givers[i], takers[j], p, packs[i, j], earned - spent))
+    columns = zip(*moves, strict=True) if moves else ([],) * 5
+    giver, taker, product, packs, earned = (np.array(column) for column in columns)
+    ints = (column.astype(np.int64) for column in (giver, taker, product, packs))
+    return Plan(*ints, earned.astype(float), plant, float(total), float(bound), float(without))
+
+
+def _check(surplus, size, gain):
+    if (surplus != np.floor(surplus)).any() or (size != np.floor(size)).any():
+        raise ValueError("surplus and tiers must be whole packs")
+    last = np.full(gain.shape[:2], np.inf)
+    for k in range(gain.shape[2]):
+        used = size[:, :, k] > 0
+        if (used & (gain[:, :, k] > last + TINY)).any():
+            raise ValueError("a further pack can't earn more than the one before it")
+        last = np.where(used, gain[:, :, k], last)
+
+
+def _solve(problem, gap):
+    """The best transfers of one product -> packs (g, t), packs of the plant (t,), what no others can exceed."""
+    # an arc that does not pay for the taker's best pack is in no best plan
+    rows, columns = np.nonzero(problem.cost < problem.gain.max(1)[None, :] - TINY)
+    largest = np.minimum(problem.supply[rows], problem.need[columns])
+    # handling spread over the largest transfer that an arc can carry: the answer is a bound for what is possible
+    packs, plant, bound, reduced = _linear(problem, rows, columns, problem.handling / np.maximum(largest, 1))
+    if not problem.handling and not ((packs > 0) & (packs < problem.lot)).any():
+        return packs, plant, bound
+    near, value = _possible(problem, rows, columns, packs, plant)
+    # an arc whose lot at its reduced cost takes more from the bound than lies between the two is in no better plan
+    kept = (reduced * problem.lot <= bound - value + TINY) | (near[0][rows, columns] > 0)
+    if bound - value <= TINY + gap * max(value, 0.0) or kept.sum() > MIXED_ARCS:
+        return *near, bound
+    found, most = _mixed(problem, rows[kept], columns[kept], gap)
+    return *max(near, found, key=lambda plan_of: _value(problem, *plan_of)[1]), min(most, bound)
+
+
+def _possible(problem, rows, columns, packs, plant):
+    """A good plan that keeps lots and pays its handling, from the linear one -> (packs (g, t), plant (t,)), value.
+
+    Handling is spread anew over what the round before sent on each arc (dynamic slope scaling; Kim and Pardalos 1999,
+    https://doi.org/10.1016/S0167-6377(98)00049-4).
+    """
+    slope = np.full(problem.cost.shape, problem.handling / problem.lot)
+    best, value = None, -np.inf
+    for scaling in range(SCALINGS + 1 if problem.handling else 1):
+        if scaling:
+            slope = np.where(packs > 0, problem.handling / np.maximum(packs, 1), slope)
+            packs, plant, _bound, _reduced = _linear(problem, rows, columns, slope[rows, columns])
+        repaired = _repair(problem, packs, plant)
+        worth = _value(problem, *repaired)[1]
+        if worth > value:
+            best, value = repaired, worth
+    return best, value
+
+
+def _linear(problem, rows, columns, handling):
+    """The linear programme over the arcs (rows, columns), by column generation.
+
+    :param handling: (a,) share of the handling that each pack of an arc bears
+    :return: packs (g, t), plant (t,), value, reduced cost of each arc: what a pack on it takes from the plan's value
+    """
+    cost = problem.cost[rows, columns] + handling
+    chosen = problem.asked[rows, columns] | _cheapest(cost, columns, len(problem.takers))
+    while True:
+        answer, giver_price, taker_price = _solve_linear(problem, rows[chosen], columns[chosen], cost[chosen])
+        reduced = cost - taker_price[columns] + giver_price[rows]
+        wanted = (reduced < -TINY) & ~chosen
+        if not wanted.any():
+            break
+        chosen |= wanted
+    problem.asked[rows[chosen], columns[chosen]] = True
+    arcs = int(chosen.sum())
+    packs = np.zeros(problem.cost.shape, np.int64)
+    packs[rows[chosen], columns[chosen]] = np.rint(answer.x[:arcs])
+    plant = np.rint(answer.x[arcs + len(problem.tier_size) :]).astype(np.int64)
+    return packs, plant, -answer.fun, reduced
+
+
+def _cheapest(cost, columns, takers):
+    """The first arcs of each taker in order of cost -> bool (a,)."""
+    order = np.lexsort((cost, columns))
+    starts = np.searchsorted(columns[order], np.arange(takers))
+    rank = np.arange(len(order)) - starts[columns[order]]
+    chosen = np.zeros(len(cost), bool)
+    chosen[order[rank < FIRST_ARCS]] = True
+    return chosen
+
+
+def _solve_linear(problem, rows, columns, cost):
+    """Solve over the given arcs -> answer, price of a pack at each giver's (g,) and at each taker's (t,)."""
+    sources, most_sent, balance, costs, most = _programme(problem, rows, columns, cost)
+    # the dual simplex ends in a corner, and every corner of a transportation problem is whole
+    answer = linprog(
+        costs,
+        A_ub=sources,
+        b_ub=most_sent,
+        A_eq=balance,
+        b_eq=np.zeros(balance.shape[0]),
+        bounds=np.stack([np.zeros_like(most), most], 1),
+        method="highs-ds",
+    )
+    if answer.status != 0:
+        raise ArithmeticError(answer.message)
+    return answer, -answer.ineqlin.marginals[:-1], -answer.eqlin.marginals
+
+
+def _programme(problem, rows, columns, cost):
+    """The linear programme; its columns are arcs, tiers, plant.
+
+    :return: matrix (g + 1, columns) of what givers and plant send, and the most they can; matrix (t, columns) of what each taker sells
+        less what it gets, which is nothing: no taker gets more than it may need; costs; upper bounds of the columns
+    """
+    g, t = problem.cost.shape
+    arcs, tiers = len(rows), len(problem.tier_size)
+    arc, taker = np.arange(arcs), np.arange(t)
+    width = arcs + tiers + t
+    sources = csr_array(
+        (
+            np.ones(arcs + t),
+            (np.concatenate([rows, np.full(t, g)]), np.concatenate([arc, arcs + tiers + taker])),
+        ),
+        shape=(g + 1, width),
+    )
+    balance = csr_array(
+        (
+            np.concatenate([-np.ones(arcs), np.ones(tiers), -np.ones(t)]),
+            (np.concatenate([columns, problem.tier_taker, taker]), np.arange(width)),
+        ),
+        shape=(t, width),
+    )
+    supplies = np.isfinite(problem.plant_cost)
+    costs = np.concatenate([cost, -problem.tier_gain, np.where(supplies, problem.plant_cost, 0.0)])
+    largest = np.minimum(problem.supply[rows], problem.need[columns])
+    most = np.concatenate([largest, problem.tier_size, np.where(supplies, problem.plant_stock, 0.0)])
+    return sources, np.append(problem.supply, problem.plant_stock), balance, costs, most
+
+
+def _mixed(problem, rows, columns, gap):
+    """The best plan with handling and lots over the arcs (rows, columns) -> (packs (g, t), plant (t,)), bound."""
+    sources, most_sent, balance, costs, most = _programme(problem, rows, columns, problem.cost[rows, columns])
+    arcs, size = len(rows), len(costs)
+    arc, largest = np.arange(arcs), most[:arcs]
+    # a used arc carries a lot at least and what giver and taker can at most: lot * y <= x <= largest * y
+    link = csr_array(
+        (
+            np.concatenate([np.ones(arcs), -largest, -np.ones(arcs), np.full(arcs, problem.lot)]),
+            (
+                np.concatenate([arc, arc, arcs + arc, arcs + arc]),
+                np.concatenate([arc, size + arc, arc, size + arc]),
+            ),
+        ),
+        shape=(2 * arcs, size + arcs),
+    )
+    answer = milp(
+        np.concatenate([costs, np.full(arcs, problem.handling)]),
+        constraints=[
+            LinearConstraint(_widened(sources, arcs), -np.inf, most_sent),
+            LinearConstraint(_widened(balance, arcs), 0, 0),
+            LinearConstraint(link, -np.inf, 0),
+        ],
+        integrality=np.concatenate([np.ones(arcs), np.zeros(size - arcs), np.ones(arcs)]),
+        bounds=Bounds(0, np.concatenate([most, (largest >= problem.lot).astype(float)])),
+        options={"mip_rel_gap": gap},
+    )
+    if answer.x is None:
+        raise ArithmeticError(answer.message)
+    found = np.zeros(problem.cost.shape, np.int64)
+    found[rows, columns] = np.rint(answer.x[:arcs])
+    plant = np.rint(answer.x[size - len(problem.takers) : size]).astype(np.int64)
+    return (found, plant), -answer.mip_dual_bound
+
+
+def _widened(matrix, more):
+    """The same matrix with `more` empty columns."""
+    return csr_array(
+        (matrix.data, matrix.indices, matrix.indptr), shape=(matrix.shape[0], matrix.shape[1] + more)
+    )
+
+
+def _repair(problem, packs, plant):
+    """A possible plan near a linear one: transfers below the lot, and those that do not pay their handling, are left out."""
+    packs = np.where(packs >= problem.lot, packs, 0)
+    while True:
+        gross = _value(problem, packs, plant)[0]
+        used = packs > 0
+        earned = packs * (gross / np.maximum(packs.sum(0) + plant, 1))[None, :]
+        spent = np.where(used, np.where(used, problem.cost, 0) * packs + problem.handling, 0)
+        loss = np.where(used, spent - earned, -np.inf)
+        if not used.any() or loss.max() <= TINY:
+            return packs, plant
+        packs[np.unravel_index(loss.argmax(), loss.shape)] = 0
+
+
+def _value(problem, packs, plant):
+    """Gross gain of each taker (t,), and the net gain of all."""
+    received = packs.sum(0) + plant
+    before = np.cumsum(problem.size, axis=1) - problem.size
+    gross = (np.clip(received[:, None] - before, 0, problem.size) * problem.gain).sum(1)
+    used, bought = packs > 0, plant > 0
+    freight = (problem.cost[used] * packs[used]).sum() + problem.handling * used.sum()
+    return gross, float(gross.sum() - freight - (problem.plant_cost[bought] * plant[bought]).sum())
+
+
+def _worth_of_plant(problem):
+    """The greatest gain without transfers: the plant's packs go where they earn most."""
+    net = (problem.gain - problem.plant_cost[:, None]).ravel()
+    order = np.argsort(-net, kind="stable")
+    order = order[net[order] > TINY]
+    size = problem.size.ravel()[order]
+    taken = np.clip(problem.plant_stock - (np.cumsum(size) - size), 0, size)
+    return float((taken * net[order]).sum())
