@@ -13,6 +13,7 @@ from . import (
     dms_agreement_target,
     dms_allocation,
     dms_allocation_line,
+    dms_channel_comparison,
     dms_channel_gateway,
     dms_channel_move,
     dms_channel_position,

@@ -153,6 +153,7 @@ class DmsChannelMove(models.Model):
             self.env[name].invalidate_model()
         if self._has_counts():
             self._restate_counts(added)
+            self.env["dms.channel.comparison"]._refresh_later(added)
         return moves
 
     def write(self, vals):
@@ -204,6 +205,7 @@ class DmsChannelMove(models.Model):
         moves, positions = self._insert(source)
         if counted:
             moves += self._restate_counts(source)
+            self.env["dms.channel.comparison"]._refresh_later(source)
         return moves, positions
 
     @api.model

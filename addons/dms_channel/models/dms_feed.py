@@ -165,6 +165,11 @@ class DmsFeed(models.Model):
     layout_text = fields.Text(string="Read As", compute="_compute_layout_text")
     issue_text = fields.Text(string="Reasons", compute="_compute_issue_text")
     has_unknown_codes = fields.Boolean(compute="_compute_issue_text")
+    comparison_count = fields.Integer(
+        string="Counted Otherwise",
+        compute="_compute_comparison_count",
+        help="Products whose last count is of this feed and differs from the ledger.",
+    )
 
     _content_uniq = models.UniqueIndex(
         "(company_id, kind, COALESCE(partner_id, 0), content_hash) WHERE state NOT IN ('rejected', 'superseded')",
@@ -211,6 +216,16 @@ class DmsFeed(models.Model):
         feeds = {feed for (feed,) in conflicts}
         for feed in self:
             feed.can_supersede = bool(feed.partner_id) and feed in feeds
+
+    @api.depends("kind", "state")
+    def _compute_comparison_count(self):
+        counts = dict(
+            self.env["dms.channel.comparison"]._read_group(
+                [("feed_line_id.feed_id", "in", self.ids), ("differs", "=", True)], ["feed_id"], ["__count"]
+            )
+        )
+        for feed in self:
+            feed.comparison_count = counts.get(feed._origin, 0)
 
     @api.depends("missing_days")
     def _compute_missing_text(self):
@@ -286,6 +301,11 @@ class DmsFeed(models.Model):
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_channel_move_action")
         return action | {"domain": [("feed_line_id.feed_id", "=", self.id)], "context": {}}
+
+    def action_open_comparisons(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_channel_comparison_action")
+        return action | {"domain": [("feed_line_id.feed_id", "=", self.id)]}
 
     def action_accept(self):
         self.ensure_one()

@@ -139,6 +139,12 @@ class ResPartner(models.Model):
         groups="dms_channel.dms_channel_group_user",
     )
 
+    dms_comparison_count = fields.Integer(
+        string="Products That Differ",
+        compute="_compute_dms_comparison_count",
+        groups="dms_channel.dms_channel_group_user",
+        help="Products whose last count or scanned units differ from the ledger.",
+    )
     dms_stock_value = fields.Monetary(
         string="Channel Stock",
         currency_field="dms_currency_id",
@@ -225,6 +231,22 @@ class ResPartner(models.Model):
         counts = dict(self._read_group([("upstream_id", "in", self.ids)], ["upstream_id"], ["__count"]))
         for partner in self:
             partner.downstream_count = counts.get(partner._origin, 0)
+
+    @api.depends_context("company")
+    def _compute_dms_comparison_count(self):
+        counts = dict(
+            self.env["dms.channel.comparison"]._read_group(
+                [
+                    ("partner_id", "in", self.ids),
+                    ("company_id", "=", self.env.company.id),
+                    ("differs", "=", True),
+                ],
+                ["partner_id"],
+                ["__count"],
+            )
+        )
+        for partner in self:
+            partner.dms_comparison_count = counts.get(partner._origin, 0)
 
     @api.depends("dms_agreement_ids.state")
     @api.depends_context("company")
@@ -615,6 +637,13 @@ class ResPartner(models.Model):
             **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_channel_position_action"),
             "domain": [("partner_id", "=", self.id)],
             "context": {},
+        }
+
+    def action_view_dms_comparisons(self):
+        self.ensure_one()
+        return {
+            **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_channel_comparison_action"),
+            "domain": [("partner_id", "=", self.id)],
         }
 
     def action_view_dms_sell_through(self):

@@ -9,6 +9,7 @@ from .distributor import DistributorPortal
 
 WEEKS_SHOWN = 13
 MOVES_SHOWN = 20
+DIFFERENCES_SHOWN = 10
 
 
 class StockPortal(DistributorPortal):
@@ -60,6 +61,7 @@ class StockPortal(DistributorPortal):
                 "stock_value": value or 0.0,
                 "status_counts": {status: count for status, (_ids, count) in counts.items()},
                 **self._dms_weeks(distributor_sudo, company),
+                **self._dms_differences(own),
             }
         )
         return request.render("dms_portal.portal_stock", values)
@@ -97,6 +99,21 @@ class StockPortal(DistributorPortal):
             }
         )
         return request.render("dms_portal.portal_stock_product", values)
+
+    def _dms_differences(self, own):
+        """The largest differences between the last counts, the books and the scans."""
+        domain = [*own, ("differs", "=", True)]
+        comparisons = request.env["dms.channel.comparison"].search(domain, limit=DIFFERENCES_SHOWN)
+        text = ""
+        if len(comparisons) == DIFFERENCES_SHOWN:
+            text = request.env._(
+                "The %(shown)s largest of %(count)s differences.",
+                shown=DIFFERENCES_SHOWN,
+                count=comparisons.search_count(domain),
+            )
+        causes = comparisons._fields["cause"]._description_selection(request.env)
+        # the product's name is not the portal user's to read
+        return {"comparisons": comparisons.sudo(), "difference_text": text, "causes": dict(causes)}
 
     def _dms_weeks(self, distributor_sudo, company, position_sudo=None):
         """Chart and table of the last weeks: value of all products, or units and stock of one.

@@ -7,5 +7,6 @@ from . import (
     test_settlement,
     test_settlement_tour,
     test_statement,
+    test_stock,
     test_tours,
 )

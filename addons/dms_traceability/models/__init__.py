@@ -1,4 +1,5 @@
 from . import (
+    dms_channel_comparison,
     dms_code,
     dms_code_order,
     dms_credit_entry,

@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS dms_trace_code (
     partner_id integer
 ) PARTITION BY RANGE (key);
 CREATE INDEX IF NOT EXISTS dms_trace_code_picking_idx ON dms_trace_code (picking_id) WHERE picking_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS dms_trace_code_partner_idx ON dms_trace_code (partner_id) WHERE partner_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS dms_trace_code_free_case_idx ON dms_trace_code (key) WHERE level = %(case)s AND state = %(active)s;
 
 CREATE TABLE IF NOT EXISTS dms_trace_pack (

@@ -1,6 +1,7 @@
 from . import (
     test_code_order,
     test_code_page,
+    test_comparison,
     test_diversion,
     test_pure_codes,
     test_pure_gs1,
