@@ -5,6 +5,7 @@ from . import (
     test_diversion,
     test_pure_codes,
     test_pure_gs1,
+    test_pure_gs1_vectors,
     test_pure_labels,
     test_shipping,
 )

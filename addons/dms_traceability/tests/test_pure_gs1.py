@@ -3,7 +3,8 @@ import unittest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from odoo.addons.dms_traceability.tools import gs1
+from odoo.addons.dms_traceability.tools import gs1, gs1_ai, gs1_checks, gs1_elements, gs1_link
+from odoo.addons.dms_traceability.tools.gs1_error import Gs1Error
 
 SERIAL = "7K3M9QZ0ABCDEF"
 
@@ -89,3 +90,75 @@ class TestGs1(unittest.TestCase):
             gs1.parse(head + tail)
         except ValueError:
             return
+
+
+VALUES = st.text(alphabet=gs1_checks.CSET82, min_size=1, max_size=20)
+NEAR = st.text(alphabet="0123456789()\x1d]CQdeE/AZ:?&=%#|^\\.", max_size=90)
+
+
+class TestSyntax(unittest.TestCase):
+    """The whole syntax: any text gives a value or a sentence, and what is built is read back."""
+
+    @given(
+        st.one_of(st.text(max_size=60), NEAR),
+        st.sampled_from(["", "]C101", "]Q3", "]E0", "https://a/01/", "(01)"]),
+    )
+    def test_any_text_is_read_or_refused(self, tail, head):
+        for read in (
+            gs1_elements.parse,
+            gs1_elements.parse_bracketed,
+            gs1_elements.parse_scan,
+            gs1_link.parse,
+            gs1_link.parse_path,
+            lambda text: gs1_elements.build_scan("qr", text),
+            lambda text: gs1_elements.build_scan("ean_13", text),
+        ):
+            try:
+                read(head + tail)
+            except Gs1Error as error:
+                self.assertTrue(str(error))
+
+    @given(st.sampled_from(sorted(gs1_checks.CHECKS)), st.text(max_size=90))
+    def test_any_part_is_checked_or_refused(self, name, text):
+        try:
+            gs1_checks.CHECKS[name](text)
+        except Gs1Error as error:
+            self.assertTrue(str(error))
+
+    @given(VALUES, VALUES, st.text(alphabet=gs1_checks.CSET82, min_size=1, max_size=30))
+    def test_what_is_built_is_read_back(self, batch, serial, note):
+        elements = [("01", "09506000134352"), ("10", batch), ("21", serial), ("17", "270101"), ("240", note)]
+        for build, read in (
+            (gs1_elements.build, gs1_elements.parse),
+            (gs1_elements.build_bracketed, gs1_elements.parse_bracketed),
+            (gs1_link.build, lambda text: gs1_link.parse(text).elements),
+        ):
+            try:
+                self.assertEqual(read(build(elements)), elements)
+            except Gs1Error:
+                # Brackets escape "(", not a backslash in front of it: character set 82 has none.
+                self.fail(build(elements))
+
+    def test_what_stands_together(self):
+        gs1_ai.check_together([("01", "09506000134352"), ("10", "A"), ("21", "B")])
+        for elements, ai in (
+            ([("10", "A")], "10"),
+            ([("01", "09506000134352"), ("37", "5")], "01"),
+            ([("400", "A"), ("400", "B")], "400"),
+        ):
+            with self.assertRaises(Gs1Error) as caught:
+                gs1_ai.check_together(elements)
+            self.assertEqual(caught.exception.ai, ai)
+
+    def test_sentences_say_where(self):
+        with self.assertRaises(Gs1Error) as caught:
+            gs1_link.parse("https://id.example.com/01/09506000134353")
+        self.assertEqual(
+            str(caught.exception),
+            "(01): The check digit of 09506000134353 is wrong: the last digit should be 2.",
+        )
+
+    def test_long_texts_are_refused_at_once(self):
+        for read in (gs1.parse, gs1_elements.parse, gs1_elements.parse_bracketed, gs1_link.parse_path):
+            with self.assertRaises(Gs1Error):
+                read("(01)09506000134352" * 1000)

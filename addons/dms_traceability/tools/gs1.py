@@ -1,42 +1,30 @@
-"""The little of GS1's syntax that unit codes need: GTIN, Digital Link, element strings.
+"""GS1 codes as the rest of DMS uses them: GTINs, links of unit codes, and what a scanner or a hand gives.
 
-Sources: GS1 General Specifications (check digit, section 7.9; element strings, section 3),
-GS1 Digital Link URI Syntax 1.6 (uncompressed form).
+The syntax itself is in its own modules: application identifiers (``gs1_ai``) and the checks of their values
+(``gs1_checks``), element strings and scans (``gs1_elements``), Digital Links (``gs1_link``).
 """
 
 import re
-from urllib.parse import unquote, urlsplit
+
+from . import gs1_ai, gs1_elements, gs1_link
+from .gs1_checks import check_digit
+from .gs1_error import Gs1Error, _lt, shorten
 
 GTIN_LENGTHS = (8, 12, 13, 14)
 SERIAL_MAX_LENGTH = 20
 
-# Application identifiers that may stand beside (01) and (21) on a label, with the length of those
-# whose length is fixed; the others end at FNC1.
-_FIXED = {"00": 18, "01": 14, "02": 14, "11": 6, "12": 6, "13": 6, "15": 6, "16": 6, "17": 6, "20": 2}
-_VARIABLE = {"10": 20, "21": 20, "22": 20, "37": 8, "30": 8, "240": 30, "241": 30, "250": 30, "251": 30}
-_FNC1 = "\x1d"
-_SYMBOLOGY = re.compile(r"^\][A-Za-z][0-9A-Za-z]")
-_BRACKETED = re.compile(r"\((\d{2,4})\)([^(]*)")
-_LINK_PATH = re.compile(r"(?:^|/)01/([^/]+)/(?:10/[^/]+/)?21/([^/]+)/?$")
-# GS1 character set 82 (General Specifications, figure 7.11-1).
-_CSET82 = re.compile(r"^[!\"%&'()*+,\-./0-9:;<=>?A-Z_a-z]+$")
-
-
-def check_digit(digits):
-    """Check digit of a GS1 key without its last digit: weights 3, 1, 3... from the right."""
-    return str(-sum(int(digit) * (3, 1)[place % 2] for place, digit in enumerate(reversed(digits))) % 10)
+_LINK = re.compile(r"(?i)^(https?://|/)")
 
 
 def to_gtin14(barcode):
     """GTIN-14 of a GTIN-8, -12, -13 or -14.
 
-    :raise ValueError: when it is no such number, or its check digit is wrong
+    :raise Gs1Error: when it is no such number, or its check digit is wrong
     """
     text = (barcode or "").strip()
     if not (text.isascii() and text.isdigit()) or len(text) not in GTIN_LENGTHS:
-        raise ValueError("a GTIN has 8, 12, 13 or 14 digits")
-    if text[-1] != check_digit(text[:-1]):
-        raise ValueError("the GTIN's check digit is wrong")
+        raise Gs1Error(_lt("A GTIN has 8, 12, 13 or 14 digits."))
+    gs1_ai.check("01", text.zfill(14))
     return text.zfill(14)
 
 
@@ -60,67 +48,60 @@ def parse(text):
     """Read what a scanner or a hand gives: a Digital Link, an element string or a bare serial.
 
     :return: ``(GTIN-14 or None, serial)``; a bare serial has no GTIN
-    :raise ValueError: when it is none of these
+    :raise Gs1Error: when it is none of these
     """
     text = (text or "").strip()
     if not text:
-        raise ValueError("the code is empty")
-    if re.match(r"(?i)^https?://", text) or text.startswith("/"):
-        return _parse_link(text)
-    if text.startswith("("):
-        return _pick({ai: value.strip() for ai, value in _BRACKETED.findall(text)})
-    stripped = _SYMBOLOGY.sub("", text).lstrip(_FNC1)
-    if re.match(r"^01\d{14}", stripped):
-        return _pick(_parse_elements(stripped))
-    if text.isascii() and text.isalnum() and len(text) <= SERIAL_MAX_LENGTH:
+        raise Gs1Error(_lt("The code is empty."))
+    values = _read(text)
+    if values is None:
         return None, text
-    raise ValueError("this is no GS1 Digital Link, element string or serial number")
-
-
-def _parse_link(text):
-    try:
-        path = urlsplit(text).path
-    except ValueError as error:
-        raise ValueError("the link can't be read") from error
-    match = _LINK_PATH.search(path)
-    if not match:
-        raise ValueError("the link has no /01/GTIN/21/SERIAL")
-    return _pick({"01": match[1], "21": unquote(match[2])})
-
-
-def _parse_elements(text):
-    values = {}
-    while text:
-        fixed = text[:2]
-        if fixed in _FIXED:
-            length = 2 + _FIXED[fixed]
-            if len(text) < length:
-                raise ValueError(f"the value of ({fixed}) is too short")
-            values[fixed], text = text[2:length], text[length:]
-        else:
-            ai = next((text[:size] for size in (2, 3) if text[:size] in _VARIABLE), None)
-            if ai is None:
-                raise ValueError("the code has an application identifier that is not known here")
-            value, _sep, text = text[len(ai) :].partition(_FNC1)
-            if not 0 < len(value) <= _VARIABLE[ai]:
-                raise ValueError(f"the value of ({ai}) has a wrong length")
-            values[ai] = value
-        text = text.removeprefix(_FNC1)
-    return values
-
-
-def _pick(values):
     gtin, serial = values.get("01"), values.get("21")
     if not gtin or not serial:
-        raise ValueError("the code lacks a GTIN (01) or a serial number (21)")
-    return validate(gtin, serial)
+        raise Gs1Error(_lt("The code lacks a GTIN (01) or a serial number (21)."))
+    return gtin, serial
+
+
+def _read(text):
+    """``{application identifier: value}`` of a text, or None when it is a bare serial."""
+    if len(text) > gs1_elements.MAX_LENGTH:
+        raise Gs1Error(_lt("The code is longer than %(length)s characters."), length=gs1_elements.MAX_LENGTH)
+    if _LINK.match(text):
+        return dict(_read_link(text).elements)
+    if text.startswith("("):
+        elements = gs1_elements.parse_bracketed(text)
+    elif text.startswith("]"):
+        scan = gs1_elements.parse_scan(text[:3] + text[3:].lstrip(gs1_elements.FNC1))
+        if not scan.elements:
+            return _read(scan.text) if not scan.text.startswith("]") else {}
+        elements = scan.elements
+    elif re.match(r"\x1d?01[0-9]{14}", text):
+        elements = gs1_elements.parse(text.lstrip(gs1_elements.FNC1))
+    elif text.isascii() and text.isalnum() and len(text) <= SERIAL_MAX_LENGTH:
+        return None
+    else:
+        raise Gs1Error(
+            _lt("“%(text)s” is no GS1 Digital Link, element string or serial number."), text=shorten(text)
+        )
+    gs1_ai.check_repeats(elements)
+    return dict(elements)
+
+
+def _read_link(text):
+    """A link as people write it: any case of the scheme, a slash at the end, a GTIN of fewer digits."""
+    scheme, slashes, rest = text.partition("://")
+    before, mark, query = rest.partition("?") if slashes else text.partition("?")
+    path = before.rstrip("/") + mark + query
+    if slashes:
+        return gs1_link.parse(f"{scheme.lower()}://{path}", zero_suppressed=True)
+    before, mark, query = path.partition("?")
+    return gs1_link.parse_path(before, query.partition("#")[0], zero_suppressed=True)
 
 
 def validate(gtin, serial):
     """GTIN-14 and serial as they are, when GS1 allows them.
 
-    :raise ValueError: when it does not
+    :raise Gs1Error: when it does not
     """
-    if len(serial) > SERIAL_MAX_LENGTH or not _CSET82.match(serial):
-        raise ValueError("the serial number has characters or a length that GS1 does not allow")
+    gs1_ai.check("21", serial)
     return to_gtin14(gtin), serial
