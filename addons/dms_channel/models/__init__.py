@@ -1,5 +1,14 @@
 # Parts of a model go before the model that inherits them.
-from . import dms_feed_check, dms_feed_lookup, dms_feed_mend, dms_feed_receive, dms_feed_release
+from . import (
+    dms_feed_check,
+    dms_feed_line_words,
+    dms_feed_lookup,
+    dms_feed_mend,
+    dms_feed_outlet,
+    dms_feed_receive,
+    dms_feed_release,
+    dms_feed_sensor,
+)
 
 # isort: split
 from . import (
@@ -71,6 +80,8 @@ from . import (
     dms_settlement_line,
     dms_settlement_posting,
     dms_settlement_use,
+    dms_shelf_level,
+    dms_shelf_reading,
     dms_statement,
     dms_statement_answer,
     dms_statement_document,

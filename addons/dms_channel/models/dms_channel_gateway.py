@@ -51,7 +51,7 @@ class DmsChannelGateway(models.AbstractModel):
 
         :param str content: the file in base64
         :param str filename: as the sender calls it
-        :param str kind: 'sell_through' or 'count'
+        :param str kind: 'sell_through', 'count', 'returns', 'outlet' or 'sensor'
         :param str distributor: reference of the sending distributor; a portal user's is always its own
         :param str key: chosen by the sender; the same key once more answers what became of it, and does nothing
         :param bool release: release the right lines at once

@@ -53,6 +53,8 @@ class DmsFeed(models.Model):
         "dms.feed.receive",
         "dms.feed.lookup",
         "dms.feed.check",
+        "dms.feed.sensor",
+        "dms.feed.outlet",
         "dms.feed.mend",
         "dms.feed.release",
         "mail.thread",
@@ -93,7 +95,13 @@ class DmsFeed(models.Model):
         tracking=True,
     )
     kind = fields.Selection(
-        selection=[("sell_through", "Sell-through"), ("count", "Stock Count")],
+        selection=[
+            ("sell_through", "Sell-through"),
+            ("count", "Stock Count"),
+            ("returns", "Returns"),
+            ("outlet", "Outlet Master Data"),
+            ("sensor", "Shelf Readings"),
+        ],
         required=True,
         readonly=True,
         default="sell_through",
@@ -131,6 +139,13 @@ class DmsFeed(models.Model):
         inverse_name="feed_id",
         string="Lines to Confirm",
         domain=[("state", "=", "warning")],
+    )
+    change_line_ids = fields.One2many(
+        comodel_name="dms.feed.line",
+        inverse_name="feed_id",
+        string="Changes",
+        domain=[("state", "in", ("ok", "warning", "released")), ("changes", "!=", False)],
+        readonly=True,
     )
     line_count = fields.Integer(string="Lines", readonly=True)
     ok_count = fields.Integer(string="Right", readonly=True)
@@ -261,7 +276,7 @@ class DmsFeed(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_released(self):
-        if self.filtered("move_count"):
+        if self.filtered(lambda feed: feed.move_count or feed.released_count):
             raise UserError(
                 self.env._("A feed that has reached the channel stock can't be deleted. Reverse it instead.")
             )

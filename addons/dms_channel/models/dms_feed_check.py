@@ -6,10 +6,16 @@ from itertools import islice
 from odoo import fields, models
 from odoo.tools import SQL
 
-from ..tools import feed_reader, guard
-from .dms_feed_line import RAW_FIELDS
+from ..tools import guard
+from ..tools.feed_columns import DETAILS
+from ..tools.feed_parser import make_parser
+from .dms_feed_line import KIND_FIELDS, RAW_FIELDS
 
-STAGE_COLUMNS = ("row", *RAW_FIELDS, "date", "quantity", "returned", "price", "amount", "issues")
+#: What the parser makes of the texts of a line, by kind where it is not the first.
+VALUES = ("date", "quantity", "returned", "price", "amount")
+VALUES_BY_KIND = {"sensor": (*VALUES, "moment"), "outlet": ()}
+#: What a check finds for lines of one kind, beside what all have.
+FOUND_BY_KIND = {"returns": ("lot_id",), "sensor": ("moment",), "outlet": ("details", "changes")}
 BATCH = 50_000
 ANALYZED_FROM = 1_000
 #: The reason by which a line is grouped: its first error, else its first warning.
@@ -52,15 +58,14 @@ class DmsFeedCheck(models.AbstractModel):
         """Check the lines that are not released (or those of ``lines``) again, as they now read."""
         self.ensure_one()
         self._ensure_open()
-        layout = self.mapping_columns or {}
-        parser = feed_reader.LineParser(
-            self.kind, layout.get("date_order", "dmy"), layout.get("decimal", ".")
-        )
+        parser = make_parser(self.kind, self.mapping_columns or {}, self._get_zone())
         self.env["dms.feed.line"].flush_model()
         started = time.monotonic()
         self._create_stage()
         wanted = SQL("AND id = ANY(%s)", lines.ids) if lines is not None else SQL()
-        columns = SQL(", ").join(SQL("COALESCE(%s, '')", SQL.identifier(name)) for name in RAW_FIELDS)
+        columns = SQL(", ").join(SQL("COALESCE(%s, '')", SQL.identifier(name)) for name in self._get_codes())
+        if self.kind == "outlet":
+            columns = SQL("%s, details", columns)
         last = 0
         while rows := self.env.execute_query(
             SQL(
@@ -78,7 +83,7 @@ class DmsFeedCheck(models.AbstractModel):
         ):
             last = rows[-1][0]
             self._copy_to_stage(
-                ((row[0], *parser.parse(row[1], list(row[2:]))) for row in rows), with_ids=True
+                ((row[0], *parser.parse(row[1], self._get_texts(row[2:]))) for row in rows), with_ids=True
             )
         self._check_stage()
         if lines is None and not self.released_count:
@@ -86,6 +91,21 @@ class DmsFeedCheck(models.AbstractModel):
         self._store_checked_lines()
         self._refresh_counts()
         self._note_time("check", started)
+
+    def _get_codes(self):
+        """The stored texts of a line of this kind."""
+        return RAW_FIELDS[:2] if self.kind == "outlet" else RAW_FIELDS + KIND_FIELDS.get(self.kind, ())
+
+    def _get_texts(self, stored):
+        """The texts of a line as the parser takes them, from what :meth:`_get_codes` names and ``details``."""
+        if self.kind != "outlet":
+            return list(stored)
+        *codes, details = stored
+        return [*codes, *((details or {}).get(name, "") for name in DETAILS)]
+
+    def _get_zone(self):
+        """Name of the time zone in which the sender writes."""
+        return self.partner_id.tz or self.company_id.partner_id.tz or "UTC"
 
     def _create_stage(self):
         self.env.flush_all()
@@ -96,7 +116,9 @@ class DmsFeedCheck(models.AbstractModel):
                 line_id integer DEFAULT nextval('dms_feed_line_id_seq'), row integer,
                 distributor_code text, outlet_code text, product_code text, date_text text, quantity_text text,
                 unit_text text, price_text text, amount_text text, returned_text text, reference text,
-                date date, quantity numeric, returned numeric, price numeric, amount numeric, issues text
+                batch_code text, reason text, device_code text, details jsonb,
+                date date, quantity numeric, returned numeric, price numeric, amount numeric, moment timestamp,
+                issues text
             ) ON COMMIT DROP
             """
         )
@@ -106,11 +128,19 @@ class DmsFeedCheck(models.AbstractModel):
         return self._copy_to_stage(rows)
 
     def _copy_to_stage(self, rows, with_ids=False):
-        columns = (("line_id",) if with_ids else ()) + STAGE_COLUMNS
+        codes = self._get_codes()
+        columns = (
+            *(("line_id",) if with_ids else ()),
+            "row",
+            *codes,
+            *(("details",) if self.kind == "outlet" else ()),
+            *VALUES_BY_KIND.get(self.kind, VALUES),
+            "issues",
+        )
         stream = _CopyStream(iter(rows))
         self.env.cr.copy_expert(
             f"COPY dms_feed_stage ({', '.join(columns)}) FROM STDIN"
-            f" (FORMAT csv, FORCE_NOT_NULL ({', '.join((*RAW_FIELDS, 'issues'))}))",
+            f" (FORMAT csv, FORCE_NOT_NULL ({', '.join((*codes, 'issues'))}))",
             stream,
         )
         return stream.count
@@ -119,15 +149,20 @@ class DmsFeedCheck(models.AbstractModel):
         """Look up every code of the staged rows once and write what each row means to ``dms_feed_checked``."""
         self.ensure_one()
         self.env.cr.execute("ANALYZE dms_feed_stage")
-        for name, query in (
-            ("dms_feed_partner", self._get_partner_codes_sql()),
-            ("dms_feed_product", self._get_product_codes_sql()),
-            ("dms_feed_outlet", self._get_outlet_codes_sql()),
-            ("dms_feed_unit", self._get_unit_codes_sql()),
-            ("dms_feed_checked", self._get_checked_sql()),
-        ):
-            self._create_temp(name, query)
-        self._mark_duplicates()
+        self._create_temp("dms_feed_partner", self._get_partner_codes_sql())
+        if self.kind == "outlet":
+            self._check_outlets()
+        else:
+            self._create_temp("dms_feed_product", self._get_product_codes_sql())
+            self._create_temp("dms_feed_outlet", self._get_outlet_codes_sql())
+            self._create_temp("dms_feed_unit", self._get_unit_codes_sql())
+            if self.kind == "sensor":
+                self._create_temp("dms_feed_device", self._get_device_codes_sql())
+            self._create_temp("dms_feed_checked", self._get_checked_sql())
+            if self.kind == "sensor":
+                self._mark_readings()
+            else:
+                self._mark_duplicates()
         self.env["dms.feed.rule"]._apply(self)
 
     def _note_missing_days(self):
@@ -138,16 +173,12 @@ class DmsFeedCheck(models.AbstractModel):
         """Answer the query of what each staged row means, in the product's unit, and what is wrong with it."""
         today = fields.Date.context_today(self)
         digits = self.env["decimal.precision"].precision_get("Product Unit")
-        kind_issues = (
-            SQL("CASE WHEN stage.outlet_code <> '' THEN 'count_outlet' END")
-            if self.kind == "count"
-            else SQL("NULL")
-        )
+        own = self._get_kind_sql()
         return SQL(
             """
             SELECT line_id, row, distributor_code, outlet_code, product_code, date_text, quantity_text, unit_text,
                    price_text, amount_text, returned_text, reference,
-                   partner_id, outlet_id, product_id, date,
+                   partner_id, outlet_id, product_id, date, %(names)s
                    CASE WHEN factor IS NULL THEN NULL
                         ELSE ROUND(quantity * factor, %(digits)s) END AS quantity,
                    CASE WHEN factor IS NULL THEN NULL
@@ -155,13 +186,16 @@ class DmsFeedCheck(models.AbstractModel):
                    ROUND(COALESCE(price, ABS(amount) / NULLIF(CASE WHEN quantity = 0 THEN returned ELSE quantity END, 0))
                          / NULLIF(factor, 0), 6) AS price_unit,
                    COALESCE(amount, price * CASE WHEN quantity = 0 THEN returned ELSE quantity END) AS amount,
-                   issues, ''::text AS warnings, ''::text AS notes, NULL::jsonb AS figures,
+                   issues, CASE WHEN closed_on <= date THEN 'outlet_closed' ELSE '' END AS warnings, notes,
+                   CASE WHEN closed_on <= date
+                        THEN jsonb_build_object('outlet_closed', jsonb_build_object('closed', closed_on)) END AS figures,
                    NULL::integer AS duplicate_of_id
               FROM (
                     SELECT stage.line_id, stage.row, stage.distributor_code, stage.outlet_code, stage.product_code,
                            stage.date_text, stage.quantity_text, stage.unit_text, stage.price_text,
                            stage.amount_text, stage.returned_text, stage.reference,
-                           partner.partner_id, outlet.outlet_id, product.product_id, stage.date,
+                           partner.partner_id, %(outlet)s AS outlet_id, %(product)s AS product_id, stage.date,
+                           outlet.closed_on, %(notes)s AS notes, %(values)s
                            stage.quantity, stage.returned, stage.price, stage.amount,
                            CASE WHEN stage.unit_text = '' OR product.product_id IS NULL THEN 1::numeric
                                 WHEN unit.issue IS NOT NULL THEN NULL
@@ -181,12 +215,50 @@ class DmsFeedCheck(models.AbstractModel):
                  LEFT JOIN dms_feed_unit unit
                         ON unit.partner_id = COALESCE(partner.partner_id, 0)
                        AND unit.code = lower(stage.unit_text) AND unit.product_id = product.product_id
+                 %(joins)s
                    ) resolved
             """,
             digits=digits,
             today=today,
-            kind_issues=kind_issues,
+            **own,
         )
+
+    def _get_kind_sql(self):
+        """What :meth:`_get_checked_sql` selects and joins for lines of this kind only."""
+        parts = {
+            "names": SQL(),
+            "values": SQL(),
+            "joins": SQL(),
+            "outlet": SQL("outlet.outlet_id"),
+            "product": SQL("product.product_id"),
+            "notes": SQL("''::text"),
+            "kind_issues": SQL("NULL"),
+        }
+        if self.kind == "count":
+            parts["kind_issues"] = SQL("CASE WHEN stage.outlet_code <> '' THEN 'count_outlet' END")
+        elif self.kind == "returns":
+            parts |= {
+                "names": SQL("batch_code, reason, lot_id,"),
+                "values": SQL("stage.batch_code, stage.reason, lot.id AS lot_id,"),
+                "joins": SQL(
+                    """
+                    LEFT JOIN LATERAL (
+                              SELECT id FROM stock_lot
+                               WHERE product_id = product.product_id AND lower(name) = lower(stage.batch_code)
+                                 AND stage.batch_code <> '' AND (company_id IS NULL OR company_id = %s)
+                            ORDER BY id LIMIT 1
+                              ) lot ON TRUE
+                    """,
+                    self.company_id.id,
+                ),
+                "notes": SQL(
+                    "CASE WHEN stage.batch_code <> '' AND product.product_id IS NOT NULL AND lot.id IS NULL"
+                    " THEN 'batch_unknown' ELSE '' END"
+                ),
+            }
+        elif self.kind == "sensor":
+            parts |= self._get_sensor_sql()
+        return parts
 
     def _mark_duplicates(self):
         """Mark right rows of ``dms_feed_checked`` that this file, or what is released, says already."""
@@ -204,6 +276,7 @@ class DmsFeedCheck(models.AbstractModel):
                 """
             )
         # a row that one feed holds twice: what was right before stands, else the first
+        batch = SQL("lower(COALESCE(batch_code, ''))") if self.kind == "returns" else SQL("''")
         self.env.cr.execute(
             SQL(
                 """
@@ -213,17 +286,17 @@ class DmsFeedCheck(models.AbstractModel):
                       FROM (
                             SELECT line_id, FALSE AS stands, partner_id, product_id, date,
                                    COALESCE(outlet_id, 0) AS outlet_id, reference, quantity, returned,
-                                   COALESCE(price_unit, 0) AS price_unit
+                                   COALESCE(price_unit, 0) AS price_unit, %(batch)s AS batch
                               FROM dms_feed_checked WHERE issues = ''
                          UNION ALL
                             SELECT id, TRUE, partner_id, product_id, date,
                                    COALESCE(outlet_id, 0), COALESCE(reference, ''), quantity, returned,
-                                   COALESCE(price_unit, 0)
+                                   COALESCE(price_unit, 0), %(batch)s
                               FROM dms_feed_line
-                             WHERE feed_id = %s AND state = 'ok'
+                             WHERE feed_id = %(feed)s AND state = 'ok'
                                AND NOT EXISTS (SELECT FROM dms_feed_checked again WHERE again.line_id = dms_feed_line.id)
                            ) rows
-                  GROUP BY partner_id, product_id, date, outlet_id, reference, quantity, returned, price_unit
+                  GROUP BY partner_id, product_id, date, outlet_id, reference, quantity, returned, price_unit, batch
                     HAVING COUNT(*) > 1
                 ), repeated AS (
                     SELECT unnest(line_ids) AS line_id, first_id FROM same
@@ -232,7 +305,8 @@ class DmsFeedCheck(models.AbstractModel):
                   FROM repeated
                  WHERE checked.line_id = repeated.line_id AND checked.line_id <> repeated.first_id
                 """,
-                self.id,
+                feed=self.id,
+                batch=batch,
             )
         )
         self.env.cr.execute(
@@ -283,26 +357,32 @@ class DmsFeedCheck(models.AbstractModel):
             """line.partner_id = mine.partner_id AND line.product_id = mine.product_id AND line.date = mine.date
                AND line.company_id = %s AND line.kind = %s
                AND COALESCE(line.outlet_id, 0) = COALESCE(mine.outlet_id, 0)
-               AND COALESCE(line.reference, '') = COALESCE(mine.reference, '')""",
+               AND COALESCE(line.reference, '') = COALESCE(mine.reference, '') %s""",
             self.company_id.id,
             self.kind,
+            SQL("AND lower(COALESCE(line.batch_code, '')) = lower(COALESCE(mine.batch_code, ''))")
+            if self.kind == "returns"
+            else SQL(),
         )
 
     def _store_new_lines(self):
-        texts = SQL(", ").join(SQL("NULLIF(%s, '')", SQL.identifier(name)) for name in RAW_FIELDS)
+        codes = self._get_codes()
+        texts = SQL(", ").join(SQL("NULLIF(%s, '')", SQL.identifier(name)) for name in codes)
+        found = FOUND_BY_KIND.get(self.kind, ())
         self.env.cr.execute(
             SQL(
                 """
                 INSERT INTO dms_feed_line (id, feed_id, company_id, kind, row, %(names)s, partner_id, outlet_id,
                             product_id, date, quantity, returned, price_unit, amount, state, issue, issues,
-                            warnings, notes, figures, first_pass, duplicate_of_id)
+                            warnings, notes, figures, first_pass, duplicate_of_id %(found)s)
                 SELECT line_id, %(feed)s, %(company)s, %(kind)s, row, %(texts)s, partner_id, outlet_id, product_id,
                        date, quantity, returned, price_unit, amount, %(state)s,
                        %(issue)s, NULLIF(issues, ''), NULLIF(warnings, ''), NULLIF(notes, ''), figures,
-                       issues IN ('', 'duplicate') AND warnings = '', duplicate_of_id
+                       issues IN ('', 'duplicate') AND warnings = '', duplicate_of_id %(found)s
                   FROM dms_feed_checked checked ORDER BY row
                 """,
-                names=SQL(", ").join(map(SQL.identifier, RAW_FIELDS)),
+                names=SQL(", ").join(map(SQL.identifier, codes)),
+                found=SQL("").join(SQL(", %s", SQL.identifier(name)) for name in found),
                 feed=self.id,
                 company=self.company_id.id,
                 kind=self.kind,
@@ -326,12 +406,16 @@ class DmsFeedCheck(models.AbstractModel):
                        returned = checked.returned, price_unit = checked.price_unit, amount = checked.amount,
                        state = %s, issue = %s, issues = NULLIF(checked.issues, ''),
                        warnings = NULLIF(checked.warnings, ''), notes = NULLIF(checked.notes, ''),
-                       figures = checked.figures, duplicate_of_id = checked.duplicate_of_id
+                       figures = checked.figures, duplicate_of_id = checked.duplicate_of_id %s
                   FROM dms_feed_checked checked
                  WHERE line.id = checked.line_id
                 """,
                 SQL(LINE_STATE.format(accepted="line.accepted")),
                 SQL(LINE_ISSUE),
+                SQL("").join(
+                    SQL(", %s = checked.%s", SQL.identifier(name), SQL.identifier(name))
+                    for name in FOUND_BY_KIND.get(self.kind, ())
+                ),
             )
         )
         self.env["dms.feed.line"].invalidate_model()

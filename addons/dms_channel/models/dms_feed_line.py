@@ -2,8 +2,8 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
-from ..tools.words import format_quantity
 from .bulk_many2one import BulkMany2one
+from .dms_feed_line_words import DETAIL_FIELDS
 
 #: Texts as the sender wrote them; these can be mended on a line that is not released.
 RAW_FIELDS = (
@@ -18,6 +18,17 @@ RAW_FIELDS = (
     "returned_text",
     "reference",
 )
+#: Further texts of lines of one kind.
+KIND_FIELDS = {"returns": ("batch_code", "reason"), "sensor": ("device_code",)}
+#: The texts of a line that can be mended, by kind, in the order in which they are shown.
+TEXT_FIELDS = {
+    "sell_through": RAW_FIELDS,
+    "count": RAW_FIELDS,
+    "returns": tuple(name for name in RAW_FIELDS if name != "returned_text") + KIND_FIELDS["returns"],
+    "sensor": (*RAW_FIELDS[:6], "device_code"),
+    "outlet": (*RAW_FIELDS[:2], *DETAIL_FIELDS),
+}
+MENDABLE_FIELDS = {name for names in TEXT_FIELDS.values() for name in names}
 #: Issues that end once a code is mapped: {issue: (kind of mapping, field that holds the code)}.
 MAPPABLE_ISSUES = {
     "product_unknown": ("product", "product_code"),
@@ -27,6 +38,7 @@ MAPPABLE_ISSUES = {
     "outlet_other": ("outlet", "outlet_code"),
     "unit_unknown": ("unit", "unit_text"),
     "unit_incompatible": ("unit", "unit_text"),
+    "device_unknown": ("device", "device_code"),
 }
 ISSUES = [
     ("cell_too_long", "Text too long"),
@@ -66,6 +78,26 @@ ISSUES = [
     ("price_far", "Unusual price"),
     ("stock_short", "Sold more than there was"),
     ("similar", "Similar to an earlier line"),
+    ("return_twice", "Returned in the sales report too"),
+    ("batch_unknown", "Unknown batch"),
+    ("outlet_closed", "Closed outlet"),
+    ("device_missing", "No device"),
+    ("device_unknown", "Unknown device"),
+    ("moment_unreadable", "Unreadable time"),
+    ("time_missing", "No time of day"),
+    ("reading_twice", "Read twice at a time"),
+    ("outlet_missing", "No outlet code"),
+    ("name_missing", "No name"),
+    ("phone_unreadable", "Unreadable phone number"),
+    ("email_unreadable", "Unreadable email"),
+    ("status_unknown", "Unknown status"),
+    ("country_unknown", "Unknown country"),
+    ("state_unknown", "Unknown state"),
+    ("outlet_twice", "Outlet twice in the file"),
+    ("outlet_in_use", "Outlet still in use"),
+    ("outlet_elsewhere", "Reference of somebody else's outlet"),
+    ("outlet_similar", "Similar to a known outlet"),
+    ("outlet_taken", "Another distributor's outlet"),
 ]
 
 
@@ -76,6 +108,7 @@ ISSUE_BY_RULE = {"window": "window_closed", "territory": "territory_outside", "a
 class DmsFeedLine(models.Model):
     _name = "dms.feed.line"
     _description = "Feed Line"
+    _inherit = ["dms.feed.line.words"]
     _order = "feed_id desc, row, id"
     _rec_name = "row"
     # a million of these arrive at a time; who mended what is said in the feed's chatter
@@ -97,6 +130,26 @@ class DmsFeedLine(models.Model):
     amount_text = fields.Char(string="Sent Amount")
     returned_text = fields.Char(string="Sent Returned")
     reference = fields.Char()
+    batch_code = fields.Char(string="Sent Batch")
+    reason = fields.Char(string="Reason of Return")
+    device_code = fields.Char(string="Sent Device")
+    details = fields.Json(readonly=True, help="What a line of outlet master data says: {name: text}.")
+    outlet_name = fields.Char(
+        compute="_compute_details", readonly=False, search="_search_outlet_name", string="Sent Name"
+    )
+    street_text = fields.Char(compute="_compute_details", readonly=False, string="Sent Address")
+    city_text = fields.Char(compute="_compute_details", readonly=False, string="Sent City")
+    zip_text = fields.Char(compute="_compute_details", readonly=False, string="Sent Zip")
+    state_text = fields.Char(compute="_compute_details", readonly=False, string="Sent State")
+    country_text = fields.Char(compute="_compute_details", readonly=False, string="Sent Country")
+    phone_text = fields.Char(compute="_compute_details", readonly=False, string="Sent Phone")
+    email_text = fields.Char(compute="_compute_details", readonly=False, string="Sent Email")
+    contact_text = fields.Char(compute="_compute_details", readonly=False, string="Sent Contact")
+    status_text = fields.Char(compute="_compute_details", readonly=False, string="Sent Status")
+    changes = fields.Json(readonly=True, help="What the release changes: {field: [before, after]}.")
+    change_text = fields.Text(string="Changes", compute="_compute_change_text", compute_sudo=True)
+    moment = fields.Datetime(readonly=True, help="When a sensor read its shelf.")
+    lot_id = BulkMany2one(comodel_name="stock.lot", string="Batch", readonly=True)
     partner_id = BulkMany2one(comodel_name="res.partner", string="Distributor", readonly=True)
     outlet_id = BulkMany2one(comodel_name="res.partner", string="Outlet", readonly=True)
     product_id = BulkMany2one(comodel_name="product.product", readonly=True)
@@ -155,7 +208,13 @@ class DmsFeedLine(models.Model):
 
     _released_uniq = models.UniqueIndex(
         "(partner_id, product_id, date, company_id, kind, COALESCE(outlet_id, 0), COALESCE(reference, ''),"
-        " quantity, returned, COALESCE(price_unit, 0)) WHERE state = 'released'",
+        " quantity, returned, COALESCE(price_unit, 0)) WHERE state = 'released' AND kind IN ('sell_through', 'count')",
+        "This line was released already.",
+    )
+    _returned_uniq = models.UniqueIndex(
+        "(partner_id, product_id, date, company_id, COALESCE(outlet_id, 0), COALESCE(reference, ''),"
+        " lower(COALESCE(batch_code, '')), quantity, COALESCE(price_unit, 0))"
+        " WHERE state = 'released' AND kind = 'returns'",
         "This line was released already.",
     )
 
@@ -163,7 +222,56 @@ class DmsFeedLine(models.Model):
         "(partner_id, product_id, date, id) WHERE kind = 'count' AND state = 'released'"
     )
 
-    @api.depends("issues", "warnings", "notes", "figures", "duplicate_of_id", *RAW_FIELDS)
+    @api.depends("details")
+    def _compute_details(self):
+        for line in self:
+            for name, key in DETAIL_FIELDS.items():
+                line[name] = (line.details or {}).get(key, "")
+
+    def _search_outlet_name(self, operator, value):
+        if operator not in ("=", "ilike", "not ilike", "!=", "=ilike"):
+            return NotImplemented
+        text = f"%{value}%" if operator in ("ilike", "not ilike") else value
+        found = SQL("SELECT id FROM dms_feed_line WHERE kind = 'outlet' AND details->>'name' ILIKE %s", text)
+        return [("id", "not in" if operator in ("not ilike", "!=") else "in", found)]
+
+    @api.depends("changes")
+    def _compute_change_text(self):
+        """What the release changes about the outlet, a line each: "City: before → after"."""
+        labels = {
+            name: attributes["string"]
+            for name, attributes in self.env["res.partner"]
+            .fields_get(
+                ["name", "street", "city", "zip", "state_id", "country_id", "phone", "email"], ["string"]
+            )
+            .items()
+        } | {"contact": self.env._("Contact"), "active": self.env._("Open")}
+        yes = {True: self.env._("Yes"), False: self.env._("No")}
+        models = {"state_id": "res.country.state", "country_id": "res.country"}
+
+        def shown(name, value):
+            if value is None or value == "":
+                return "∅"
+            if name in models:
+                return self.env[models[name]].browse(value).display_name
+            return yes[value] if isinstance(value, bool) else str(value)
+
+        for line in self:
+            changes = line.changes or {}
+            if "new" in changes:
+                texts = [self.env._("New outlet")]
+            else:
+                texts = [
+                    f"{labels[name]}: {shown(name, changes[name][0])} → {shown(name, changes[name][1])}"
+                    for name in labels
+                    if name in changes
+                ]
+            line.change_text = "\n".join(texts)
+
+    @api.depends(
+        "issues", "warnings", "notes", "figures", "duplicate_of_id", "details", "batch_code", "device_code",
+        *RAW_FIELDS,
+    )  # fmt: skip
     def _compute_message(self):
         for line in self:
             reasons = ",".join(filter(None, (line.issues, line.warnings, line.notes)))
@@ -171,7 +279,7 @@ class DmsFeedLine(models.Model):
 
     def write(self, vals):
         """Mend the texts of lines that are not released; they are checked again at once."""
-        if unknown := set(vals) - set(RAW_FIELDS):
+        if unknown := set(vals) - MENDABLE_FIELDS:
             raise UserError(
                 self.env._(
                     "On a feed's line only what was sent can be mended, not %(fields)s.",
@@ -186,7 +294,12 @@ class DmsFeedLine(models.Model):
             )
         before = {line: [line[name] or "" for name in vals] for line in self}
         # a reason was given for what the line said before
-        result = super().write({**vals, "accepted": False, "accept_reason": False, "accepted_by_id": False})
+        details = {key: vals[name] or "" for name, key in DETAIL_FIELDS.items() if name in vals}
+        texts = {name: text for name, text in vals.items() if name not in DETAIL_FIELDS}
+        result = super().write({**texts, "accepted": False, "accept_reason": False, "accepted_by_id": False})
+        if details:
+            for line in self:
+                super(DmsFeedLine, line).write({"details": (line.details or {}) | details})
         for feed, lines in self.grouped("feed_id").items():
             feed._log_mending(list(vals), {line: before[line] for line in lines})
             if not self.env.context.get("dms_feed_defer_check"):
@@ -309,67 +422,3 @@ class DmsFeedLine(models.Model):
             )
             ids += [line_id for (line_id,) in self.env.execute_query(query)]
         return self.browse(ids)
-
-    def _get_message(self, issue):
-        """Answer in words what is wrong and how to mend it, in the reader's language."""
-        earlier = self.duplicate_of_id
-        values = {
-            "distributor": self.distributor_code or "",
-            "outlet": self.outlet_code or "",
-            "product": self.product_code or "",
-            "date": self.date_text or "",
-            "quantity": self.quantity_text or "",
-            "unit": self.unit_text or "",
-            "price": self.price_text or "",
-            "amount": self.amount_text or "",
-            "returned": self.returned_text or "",
-            "sender": self.feed_id.partner_id.display_name or "",
-            "earlier": self._get_earlier_text(earlier),
-        } | ((self.figures or {}).get(issue) or {})
-        messages = {
-            "cell_too_long": lambda: self.env._("A text of this row is longer than 200 characters; perhaps a quotation mark in the file is never closed. Enter the right text."),
-            "formula": lambda: self.env._("This row holds a formula or a text that begins like one. Enter the value itself."),
-            "distributor_missing": lambda: self.env._("The row does not say which distributor it is about. Enter the distributor's code."),
-            "distributor_unknown": lambda: self.env._('No distributor has the code "%(distributor)s". Correct the code, or give the distributor this reference.', **values),
-            "distributor_ambiguous": lambda: self.env._('Several distributors have the code "%(distributor)s". Give each its own reference.', **values),
-            "distributor_other": lambda: self.env._('%(sender)s sent this file, but the row is about "%(distributor)s". Remove the code, or let that distributor send it.', **values),
-            "outlet_unknown": lambda: self.env._('No outlet has the code "%(outlet)s". Correct the code, or say once which outlet it is (Map Codes).', **values),
-            "outlet_other": lambda: self.env._('The outlet "%(outlet)s" is not supplied by this distributor. Correct the code, or map it to the right outlet.', **values),
-            "outlet_sender": lambda: self.env._('%(sender)s sent this file, but the row is about the outlet "%(outlet)s". Remove the code, or let that outlet send it.', **values),
-            "product_missing": lambda: self.env._("The row has no product code. Enter it."),
-            "product_unknown": lambda: self.env._('No product has the code or barcode "%(product)s". Correct the code, or say once which product it is (Map Codes).', **values),
-            "product_inactive": lambda: self.env._('The product "%(product)s" is archived. Map the code to its successor, or restore the product.', **values),
-            "product_ambiguous": lambda: self.env._('Several products have the code "%(product)s". Say once which one it is (Map Codes).', **values),
-            "date_missing": lambda: self.env._("The row has no date. Enter it as 2025-12-31."),
-            "date_unreadable": lambda: self.env._('"%(date)s" is no date between 1990 and 2100. Enter it as 2025-12-31.', **values),
-            "date_future": lambda: self.env._('The date "%(date)s" is in the future. Correct it, or check again once the day has come.', **values),
-            "quantity_missing": lambda: self.env._("The row has no quantity. Enter it; 0 is allowed."),
-            "quantity_unreadable": lambda: self.env._('"%(quantity)s" is no number that can be a quantity. Enter it as 1234.5.', **values),
-            "quantity_negative": lambda: self.env._("The quantity is negative. Enter what was sold (or counted) as a positive number, and what was brought back under Returned."),
-            "returned_unreadable": lambda: self.env._('"%(returned)s" is no number that can be a returned quantity. Enter it as 1234.5.', **values),
-            "returned_negative": lambda: self.env._("The returned quantity is negative. Enter it as a positive number."),
-            "unit_unknown": lambda: self.env._('No unit is called "%(unit)s". Correct it, leave it empty for the product\'s own unit, or map it (Map Codes).', **values),
-            "unit_incompatible": lambda: self.env._('The product is not measured in "%(unit)s". Enter a unit of the same kind as the product\'s own.', **values),
-            "price_unreadable": lambda: self.env._('"%(price)s" is no price. Enter it as 1234.50, or leave it empty.', **values),
-            "price_negative": lambda: self.env._("The price is negative. Enter it as a positive number."),
-            "amount_unreadable": lambda: self.env._('"%(amount)s" is no amount. Enter it as 1234.50, or leave it empty.', **values),
-            "amount_negative": lambda: self.env._("The amount is negative though the quantity is not. Enter what was brought back under Returned."),
-            "count_outlet": lambda: self.env._("A stock count is of the distributor's own stock. Leave the outlet empty."),
-            "count_twice": lambda: self.env._("Another row counts this product on the same day. Keep one row for each product and day, with the sum."),
-            "conflict": lambda: self.env._("%(earlier)s already reports %(sold)s sold and %(brought)s returned for the same outlet, product and day. If this row corrects it, press Replace; if it is another sale, give it a reference of its own.", sold=format_quantity(self.env, earlier.quantity), brought=format_quantity(self.env, earlier.returned), **values),
-            "duplicate": lambda: self.env._("%(earlier)s already says the same. Nothing to do; if it is another sale, give it a reference of its own.", **values),
-            "window_closed": lambda: self.env._("This day was due by %(due)s, with corrections for %(days)s days. Report earlier, or ask the brand to take it all the same.", **values),
-            "territory_outside": lambda: self.env._('The outlet "%(outlet)s" lies in %(territory)s, outside the agreement. Correct the outlet, or say why it was supplied.', **values),
-            "quantity_far": lambda: self.env._("%(value)s is far from what is usual here: %(usual)s, between %(low)s and %(high)s. Correct it (perhaps a unit is missing), or say why it is right.", **values),
-            "price_far": lambda: self.env._("A price of %(value)s is far from what is usual here: %(usual)s, between %(low)s and %(high)s. Correct it, or say why it is right.", **values),
-            "stock_short": lambda: self.env._("%(sold)s sold, but only %(stock)s were there. Correct it, send a stock count, or say why it is right.", **values),
-            "similar": lambda: self.env._("Row %(row)s of %(feed)s has the same figures on %(date)s. If it is the same sale, remove this line; else say that it is another one.", **values),
-        }  # fmt: skip
-        return messages[issue]()
-
-    def _get_earlier_text(self, earlier):
-        if not earlier:
-            return self.env._("An earlier line")
-        if earlier.feed_id == self.feed_id:
-            return self.env._("Row %(row)s", row=earlier.row)
-        return self.env._("Row %(row)s of %(feed)s", row=earlier.row, feed=earlier.feed_id.name)

@@ -120,7 +120,7 @@ class DmsFeedLookup(models.AbstractModel):
                 """
                 SELECT %s::integer AS partner_id, lower(outlet_code) AS code, %s::integer AS outlet_id,
                        CASE WHEN lower(outlet_code) <> '' AND lower(outlet_code) <> ALL(%s::text[])
-                            THEN 'outlet_sender' END AS issue
+                            THEN 'outlet_sender' END AS issue, NULL::date AS closed_on
                   FROM dms_feed_stage GROUP BY lower(outlet_code)
                 """,
                 self.partner_id._get_distributor().id or None,
@@ -135,8 +135,9 @@ class DmsFeedLookup(models.AbstractModel):
                   JOIN dms_feed_partner partner ON partner.code = lower(stage.distributor_code)
                  WHERE stage.outlet_code <> ''
             ), found AS (
-                SELECT lower(ref) AS code, id, upstream_id FROM res_partner
-                 WHERE channel_role = 'outlet' AND active AND lower(ref) IN (SELECT code FROM keys)
+                SELECT lower(ref) AS code, id, upstream_id, active FROM res_partner
+                 WHERE channel_role = 'outlet' AND (active OR dms_closed_on IS NOT NULL)
+                   AND lower(ref) IN (SELECT code FROM keys)
                    AND (company_id IS NULL OR company_id = %(company)s)
             ), supplier AS (
                 SELECT id, upstream_id FROM found WHERE upstream_id IS NOT NULL
@@ -153,19 +154,21 @@ class DmsFeedLookup(models.AbstractModel):
                    AND (mapping.partner_id = COALESCE(%(sender)s, keys.partner_id) OR mapping.partner_id IS NULL)
               ORDER BY keys.partner_id, keys.code, mapping.partner_id NULLS LAST
             ), own AS (
-                SELECT keys.partner_id, keys.code, MIN(found.id) AS id
+                SELECT DISTINCT ON (keys.partner_id, keys.code) keys.partner_id, keys.code, found.id
                   FROM keys
                   JOIN found USING (code)
                   JOIN supplier ON supplier.id = found.id AND supplier.upstream_id = keys.partner_id
-              GROUP BY keys.partner_id, keys.code
+              ORDER BY keys.partner_id, keys.code, found.active DESC, found.id
             )
             SELECT keys.partner_id, keys.code, COALESCE(mapped.id, own.id) AS outlet_id,
                    CASE WHEN mapped.id IS NULL AND own.id IS NULL
                         THEN CASE WHEN keys.code IN (SELECT code FROM found)
-                                  THEN 'outlet_other' ELSE 'outlet_unknown' END END AS issue
+                                  THEN 'outlet_other' ELSE 'outlet_unknown' END END AS issue,
+                   CASE WHEN NOT outlet.active THEN outlet.dms_closed_on END AS closed_on
               FROM keys
          LEFT JOIN mapped USING (partner_id, code)
          LEFT JOIN own USING (partner_id, code)
+         LEFT JOIN res_partner outlet ON outlet.id = COALESCE(mapped.id, own.id)
             """,
             sender=self.partner_id.id or None,
             company=self.company_id.id,

@@ -27,7 +27,12 @@ class DmsFeedMapping(models.Model):
         help="Leave empty for a code that means the same from every sender; a sender's own mapping goes before it.",
     )
     kind = fields.Selection(
-        selection=[("product", "Product"), ("outlet", "Outlet"), ("unit", "Unit")],
+        selection=[
+            ("product", "Product"),
+            ("outlet", "Outlet"),
+            ("unit", "Unit"),
+            ("device", "Shelf Sensor"),
+        ],
         required=True,
         default="product",
     )
@@ -38,6 +43,7 @@ class DmsFeedMapping(models.Model):
         index="btree_not_null",
         check_company=True,
         domain=[("type", "=", "consu")],
+        help="What the code stands for; of a shelf sensor, what it watches where its rows don't say.",
     )
     outlet_id = fields.Many2one(
         comodel_name="res.partner",
@@ -75,7 +81,7 @@ class DmsFeedMapping(models.Model):
         if "product" in kinds:
             products = self.env["product.product"].search([("type", "=", "consu"), *of_company])
             answer["product"] = [(p.id, (p.default_code, p.barcode, p.name)) for p in products]
-        if "outlet" in kinds:
+        if kinds & {"outlet", "device"}:
             outlets = self.env["res.partner"].search([("channel_role", "=", "outlet"), *of_company])
             answer["outlet"] = [(p.id, (p.ref, p.name)) for p in outlets]
         if "unit" in kinds:
@@ -84,4 +90,4 @@ class DmsFeedMapping(models.Model):
 
     @api.model
     def _get_target_field(self, kind):
-        return {"product": "product_id", "outlet": "outlet_id", "unit": "uom_id"}[kind]
+        return {"product": "product_id", "outlet": "outlet_id", "unit": "uom_id", "device": "outlet_id"}[kind]

@@ -12,6 +12,10 @@ from odoo.tools.misc import get_lang
 from odoo.tools.translate import get_translation
 
 from ..tools import feed_reader, guard
+from ..tools.feed_columns import KINDS
+
+#: What an outlet can send itself.
+OUTLET_KINDS = ("sell_through", "sensor")
 
 
 class DmsFeedReceive(models.AbstractModel):
@@ -43,9 +47,9 @@ class DmsFeedReceive(models.AbstractModel):
         :param bytes raw: CSV or XLSX, or a CSV in .gz or .zip
         :param str filename: as the sender calls it
         :param partner: sending distributor or outlet; none for the brand's own load, whose rows must name their distributor
-        :param dict columns: {name of ``feed_reader.COLUMNS``: header in the file}; what is not named is guessed
+        :param dict columns: {name of ``feed_columns.KINDS``: header in the file}; what is not named is guessed
         :param company: receiving company, the current one where None
-        :param str kind: 'sell_through' or 'count'
+        :param str kind: of ``dms.feed``
         :param currency: of prices and amounts, the company's where None
         :param bool keep: take a file whose columns are not recognised, too: it waits, without lines, for somebody to
             say what they are (:meth:`_read_again`)
@@ -101,7 +105,7 @@ class DmsFeedReceive(models.AbstractModel):
 
     def _read_lines(self, raw, layout, started):
         """Read, check and store the lines of a file, and note how long each step took since ``started``."""
-        self._stage(feed_reader.read_lines(raw, layout, self.kind))
+        self._stage(feed_reader.read_lines(raw, layout, self.kind, zone=self._get_zone()))
         read = time.monotonic()
         self._check_stage()
         self._note_missing_days()
@@ -119,7 +123,7 @@ class DmsFeedReceive(models.AbstractModel):
     def _read_again(self, columns):
         """Read the stored file anew with these columns, which are remembered for the sender's later files.
 
-        :param dict columns: {name of ``feed_reader.COLUMNS``: header in the file, '' where it has none}
+        :param dict columns: {name of ``feed_columns.KINDS``: header in the file, '' where it has none}
         """
         self.ensure_one()
         self._check_may_work()
@@ -144,20 +148,34 @@ class DmsFeedReceive(models.AbstractModel):
         )
 
     @api.model
-    def _get_column_labels(self):
-        """What a column of a file can be: [(name of ``feed_reader.COLUMNS``, label)]."""
-        return [
+    def _get_column_labels(self, kind=None):
+        """What a column of a file can be: [(name of a column, label)]; of any kind where none is given."""
+        labels = [
             ("product_code", self.env._("Product")),
-            ("date", self.env._("Date")),
+            ("date", self.env._("Date and Time") if kind == "sensor" else self.env._("Date")),
             ("quantity", self.env._("Quantity")),
+            ("device", self.env._("Device")),
             ("outlet", self.env._("Outlet")),
+            ("name", self.env._("Name")),
+            ("street", self.env._("Address")),
+            ("city", self.env._("City")),
+            ("zip", self.env._("Zip")),
+            ("state", self.env._("State")),
+            ("country", self.env._("Country")),
+            ("phone", self.env._("Phone")),
+            ("email", self.env._("Email")),
+            ("contact", self.env._("Contact")),
+            ("status", self.env._("Open or Closed")),
             ("unit", self.env._("Unit")),
             ("unit_price", self.env._("Unit Price")),
             ("amount", self.env._("Amount")),
             ("returned", self.env._("Returned")),
+            ("batch", self.env._("Batch")),
+            ("reason", self.env._("Reason of Return")),
             ("reference", self.env._("Reference")),
             ("distributor", self.env._("Distributor")),
         ]
+        return [pair for pair in labels if not kind or pair[0] in KINDS[kind].columns]
 
     def _get_column_choices(self):
         """The columns of the file as it was read: [{'header', 'sample', 'name' or False}]."""
@@ -207,11 +225,19 @@ class DmsFeedReceive(models.AbstractModel):
         return sender
 
     @api.model
+    def _get_kinds(self, role):
+        """The kinds that a member with this role can send."""
+        kinds = self._fields["kind"].get_values(self.env)
+        return [kind for kind in kinds if kind in OUTLET_KINDS] if role == "outlet" else kinds
+
+    @api.model
     def _check_outlet_may_send(self, outlet, kind):
-        if kind != "sell_through":
+        if kind not in OUTLET_KINDS:
             raise UserError(
                 self.env._(
-                    "The stock of outlets is not kept. %(outlet)s can send its sales.", outlet=outlet.name
+                    "The stock of outlets is not kept. %(outlet)s can send its sales, and what sensors see on its"
+                    " shelves.",
+                    outlet=outlet.name,
                 )
             )
         if not outlet._get_distributor():
@@ -231,7 +257,7 @@ class DmsFeedReceive(models.AbstractModel):
         month_first = get_lang(self.env).date_format.lower().startswith(("%m", "%b"))
         date_order = "mdy" if month_first else "dmy"
         if columns:
-            return feed_reader.inspect(raw, columns, date_order)
+            return feed_reader.inspect(raw, columns, date_order, kind=kind)
         last = self.search(
             [
                 ("company_id", "=", self.env.company.id),
@@ -245,16 +271,16 @@ class DmsFeedReceive(models.AbstractModel):
         corrected = last and last.get("corrected")
         if corrected:
             with contextlib.suppress(feed_reader.FeedError):
-                layout = feed_reader.inspect(raw, corrected, date_order)
+                layout = feed_reader.inspect(raw, corrected, date_order, kind=kind)
                 layout.corrected = corrected
                 return layout
         try:
-            return feed_reader.inspect(raw, None, date_order)
+            return feed_reader.inspect(raw, None, date_order, kind=kind)
         except feed_reader.FeedError:
             if not last:
                 raise
             with contextlib.suppress(feed_reader.FeedError):
-                return feed_reader.inspect(raw, last["columns"], date_order)
+                return feed_reader.inspect(raw, last["columns"], date_order, kind=kind)
             raise
 
     @api.model

@@ -6,6 +6,9 @@ from odoo.tools import SQL
 
 from ..tools import guard
 
+#: Kinds whose lines are no moves of channel stock.
+NO_MOVES = ("sensor", "outlet")
+
 
 class DmsFeedRelease(models.AbstractModel):
     """Write right lines to the ledger of channel stock, and take them back out of it.
@@ -31,7 +34,65 @@ class DmsFeedRelease(models.AbstractModel):
         partner_ids = self.env.execute_query(
             SQL("SELECT DISTINCT partner_id FROM dms_feed_line WHERE feed_id = %s AND state = 'ok'", self.id)
         )
-        self.env["dms.channel.move"]._lock_partners([partner_id for (partner_id,) in partner_ids])
+        partner_ids = [partner_id for (partner_id,) in partner_ids]
+        self.env["dms.channel.move"]._lock_partners(partner_ids)
+        booked = self._book(partner_ids)
+        self.env.cr.execute(
+            SQL("UPDATE dms_feed_line SET state = 'released' WHERE feed_id = %s AND state = 'ok'", self.id)
+        )
+        released = self.env.cr.rowcount
+        self.env["dms.feed.line"].invalidate_model()
+        moves = 0 if self.kind in NO_MOVES else booked[0]
+        guard.mark(self).write({"released_on": fields.Datetime.now(), "move_count": self.move_count + moves})
+        self._refresh_counts()
+        self._note_time("release", started)
+        self._message_log(body=self._get_release_text(released, *booked))
+        return booked
+
+    def _book(self, partner_ids):
+        """Write what the right lines say to where it belongs.
+
+        :return: numbers of what was added and of what it touched: moves and positions, readings and shelves, outlets
+        """
+        if self.kind == "sensor":
+            return self._book_readings()
+        if self.kind == "outlet":
+            # Outlets have no row that two releases would both write: the distributor's own is written, so that the one
+            # that waited is refused by PostgreSQL, and tried again on what the other one made.
+            self.env.cr.execute(
+                SQL("UPDATE res_partner SET write_date = write_date WHERE id = ANY(%s)", partner_ids)
+            )
+            self._check()
+            return self._book_outlets()
+        self._mark_released_since()
+        # a copy with statistics of its own: those of the big table know nothing of this transaction's rows
+        self._create_temp(
+            "dms_feed_release",
+            SQL("SELECT * FROM dms_feed_line WHERE feed_id = %s AND state = 'ok' ORDER BY id", self.id),
+        )
+        self._create_temp("dms_feed_rate", self._get_rates_sql())
+        source = self._get_count_source_sql() if self.kind == "count" else self._get_sale_source_sql()
+        return self.env["dms.channel.move"]._append(source, counts=self.kind == "count")
+
+    def _get_release_text(self, lines, added, touched):
+        if self.kind == "sensor":
+            return self.env._(
+                "Released %(lines)s lines: %(readings)s readings of %(shelves)s shelves.",
+                lines=lines,
+                readings=added,
+                shelves=touched,
+            )
+        if self.kind == "outlet":
+            return self.env._("Released %(lines)s lines of outlet master data.", lines=lines)
+        return self.env._(
+            "Released %(lines)s lines: %(moves)s moves on %(positions)s positions.",
+            lines=lines,
+            moves=added,
+            positions=touched,
+        )
+
+    def _mark_released_since(self):
+        """What another session released since the last check is found here."""
         self.env.cr.execute(
             SQL(
                 """
@@ -48,31 +109,6 @@ class DmsFeedRelease(models.AbstractModel):
                 ),
             )
         )
-        # a copy with statistics of its own: those of the big table know nothing of this transaction's rows
-        self._create_temp(
-            "dms_feed_release",
-            SQL("SELECT * FROM dms_feed_line WHERE feed_id = %s AND state = 'ok' ORDER BY id", self.id),
-        )
-        self._create_temp("dms_feed_rate", self._get_rates_sql())
-        source = self._get_count_source_sql() if self.kind == "count" else self._get_sale_source_sql()
-        moves, positions = self.env["dms.channel.move"]._append(source, counts=self.kind == "count")
-        self.env.cr.execute(
-            SQL("UPDATE dms_feed_line SET state = 'released' WHERE feed_id = %s AND state = 'ok'", self.id)
-        )
-        released = self.env.cr.rowcount
-        self.env["dms.feed.line"].invalidate_model()
-        guard.mark(self).write({"released_on": fields.Datetime.now(), "move_count": self.move_count + moves})
-        self._refresh_counts()
-        self._note_time("release", started)
-        self._message_log(
-            body=self.env._(
-                "Released %(lines)s lines: %(moves)s moves on %(positions)s positions.",
-                lines=released,
-                moves=moves,
-                positions=positions,
-            )
-        )
-        return moves, positions
 
     def _check_missing_days(self):
         if not self.missing_days or self.missing_severity not in ("error", "warning"):
@@ -91,19 +127,23 @@ class DmsFeedRelease(models.AbstractModel):
 
     def _get_sale_source_sql(self):
         """Answer the moves of the right lines: what was sold leaves, what customers brought back comes."""
+        if self.kind == "returns":
+            parts = SQL("('return', line.quantity, line.amount)")
+        else:
+            parts = SQL(
+                "('sell_out', -line.quantity, -line.amount), ('return', line.returned, line.returned * line.price_unit)"
+            )
         return SQL(
             """
-            SELECT part.kind, line.company_id, line.partner_id, line.outlet_id, line.product_id, NULL::integer,
+            SELECT part.kind, line.company_id, line.partner_id, line.outlet_id, line.product_id, line.lot_id,
                    line.date, part.quantity, COALESCE(line.price_unit, 0), %(currency)s,
                    COALESCE(part.amount, 0) * rate.rate, line.id, NULL::integer, NULL::integer, %(name)s
               FROM dms_feed_release line
               JOIN dms_feed_rate rate ON rate.date = line.date
-        CROSS JOIN LATERAL (VALUES
-                       ('sell_out', -line.quantity, -line.amount),
-                       ('return', line.returned, line.returned * line.price_unit)
-                   ) part (kind, quantity, amount)
+        CROSS JOIN LATERAL (VALUES %(parts)s) part (kind, quantity, amount)
              WHERE part.quantity <> 0
             """,
+            parts=parts,
             currency=self.currency_id.id,
             name=self.name,
         )
@@ -163,6 +203,8 @@ class DmsFeedRelease(models.AbstractModel):
         partners = self.env["res.partner"].browse(partner_id for (partner_id,) in partner_ids)
         move_model = self.env["dms.channel.move"]
         move_model._lock_partners(partners.ids)
+        if self.kind in NO_MOVES:
+            return self._take_back(wanted)
         self._create_temp("dms_feed_reverse", SQL("SELECT line.id FROM dms_feed_line line WHERE %s", wanted))
         # the moves of a line stand as long as it is released, so none of these is reversed already
         condition = SQL(
@@ -186,3 +228,27 @@ class DmsFeedRelease(models.AbstractModel):
             )
         )
         return moves, positions
+
+    def _take_back(self, wanted):
+        """Undo what the released lines that fulfil ``wanted`` ("line") did, for kinds that have no moves."""
+        rows = self.env.execute_query(SQL("SELECT line.id FROM dms_feed_line line WHERE %s", wanted))
+        lines = self.env["dms.feed.line"].browse(line_id for (line_id,) in rows)
+        if self.kind == "sensor":
+            readings, shelves = self.env["dms.shelf.reading"]._take_back(self)
+            text = self.env._(
+                "Took back %(readings)s readings of %(shelves)s shelves.", readings=readings, shelves=shelves
+            )
+        else:
+            kept = self._reverse_outlets(lines)
+            text = self.env._("Gave %(lines)s outlets back what they had before.", lines=len(lines))
+            if kept:
+                text += " " + self.env._(
+                    "These have been changed since, and kept that: rows %(rows)s.",
+                    rows=", ".join(str(row) for row in sorted(kept.mapped("row"))[:50]),
+                )
+        self.env.flush_all()
+        self.env.cr.execute(SQL("UPDATE dms_feed_line SET state = 'reversed' WHERE id = ANY(%s)", lines.ids))
+        self.env["dms.feed.line"].invalidate_model()
+        self._refresh_counts()
+        self._message_log(body=text)
+        return 0, 0

@@ -2,8 +2,20 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.tools import SQL
 
-#: Kinds of rules that make no sense for a stock count.
-SALES_KINDS = ("territory", "quantity_far", "price_far", "above_stock", "missing_days")
+#: Kinds of feeds that a kind of rule can judge.
+FEED_KINDS = {
+    "product_inactive": ("sell_through", "count", "returns", "sensor"),
+    "window": ("sell_through", "count", "returns"),
+    "territory": ("sell_through", "outlet"),
+    "quantity_far": ("sell_through", "returns"),
+    "price_far": ("sell_through",),
+    "above_stock": ("sell_through",),
+    "similar": ("sell_through", "count", "returns"),
+    "missing_days": ("sell_through",),
+    "return_twice": ("returns",),
+    "outlet_similar": ("outlet",),
+    "outlet_taken": ("outlet",),
+}
 #: Column of ``dms_feed_checked`` that takes what a rule of this severity found.
 COLUMN_BY_SEVERITY = {"error": "issues", "warning": "warnings", "note": "notes"}
 #: History of a series is read in one query however long the file is; of a larger file every n-th row is enough.
@@ -37,10 +49,18 @@ class DmsFeedRule(models.Model):
             ("above_stock", "Sold more than there was"),
             ("similar", "Similar to an earlier line"),
             ("missing_days", "Missing days"),
+            ("return_twice", "Returned in the sales report too"),
+            ("outlet_similar", "Similar to an outlet that is known"),
+            ("outlet_taken", "Another distributor's outlet"),
         ],
         string="What It Looks For",
         required=True,
         default="quantity_far",
+    )
+    feed_kind = fields.Selection(
+        selection=lambda self: self.env["dms.feed"]._fields["kind"]._description_selection(self.env),
+        string="Only in",
+        help="Kind of report. Empty: every kind that such a rule can judge.",
     )
     severity = fields.Selection(
         [
@@ -115,7 +135,8 @@ class DmsFeedRule(models.Model):
         return rules.filtered(
             lambda rule: (
                 (feed.partner_id or rule.own_loads)
-                and not (feed.kind == "count" and rule.kind in SALES_KINDS)
+                and feed.kind in FEED_KINDS[rule.kind]
+                and rule.feed_kind in (False, feed.kind)
             )
         )
 
@@ -135,9 +156,11 @@ class DmsFeedRule(models.Model):
                 continue
             # a repeated line is the earlier one again and was judged with it
             rows = SQL(
-                "(SELECT * FROM dms_feed_checked WHERE partner_id = ANY(%s) AND product_id IS NOT NULL"
-                " AND date IS NOT NULL AND quantity IS NOT NULL AND issues <> 'duplicate')",
+                "(SELECT * FROM dms_feed_checked WHERE partner_id = ANY(%s) AND issues <> 'duplicate' %s)",
                 concerned.ids,
+                SQL()
+                if feed.kind == "outlet"
+                else SQL("AND product_id IS NOT NULL AND date IS NOT NULL AND quantity IS NOT NULL"),
             )
             column = SQL.identifier(COLUMN_BY_SEVERITY[rule.severity])
             self.env.cr.execute(
@@ -198,15 +221,27 @@ class DmsFeedRule(models.Model):
         )
 
     def _get_hits_territory(self, feed, rows):
-        """Sold to a shop that no agreement in force on that day has in its territories."""
+        """Sold to a shop (or said to supply one) that no agreement in force on that day has in its territories."""
+        if feed.kind == "outlet":
+            today = fields.Date.context_today(feed)
+            rows = SQL(
+                "(SELECT line_id, partner_id, territory_id AS outlet_id, %s::date AS date FROM %s rows)",
+                today,
+                rows,
+            )
+            place = SQL("JOIN dms_territory territory ON territory.id = mine.outlet_id")
+        else:
+            place = SQL(
+                "JOIN res_partner outlet ON outlet.id = mine.outlet_id"
+                " JOIN dms_territory territory ON territory.id = outlet.territory_id"
+            )
         return SQL(
             """
             WITH sold AS (
                 SELECT DISTINCT mine.partner_id, mine.outlet_id, mine.date, territory.parent_path,
                        territory.complete_name
                   FROM %(rows)s mine
-                  JOIN res_partner outlet ON outlet.id = mine.outlet_id
-                  JOIN dms_territory territory ON territory.id = outlet.territory_id
+                  %(place)s
             ), agreed AS (
                 SELECT agreement.partner_id, agreement.date_start,
                        CASE WHEN agreement.state = 'terminated' THEN agreement.date_end - 1
@@ -231,11 +266,13 @@ class DmsFeedRule(models.Model):
                           AND outside.date = mine.date
             """,
             rows=rows,
+            place=place,
             company=feed.company_id.id,
         )
 
     def _get_hits_quantity_far(self, feed, rows):
-        return self._get_far_sql(feed, rows, "quantity_far", "quantity", SQL("-move.quantity"), 0.25)
+        past = SQL("move.quantity") if feed.kind == "returns" else SQL("-move.quantity")
+        return self._get_far_sql(feed, rows, "quantity_far", "quantity", past, 0.25)
 
     def _get_hits_price_far(self, feed, rows):
         price = SQL("move.amount / NULLIF(move.quantity, 0)")
@@ -266,8 +303,8 @@ class DmsFeedRule(models.Model):
                 SELECT move.partner_id, move.product_id, (%(past)s)::float8
                   FROM (SELECT DISTINCT partner_id, product_id FROM mine) series
                   JOIN dms_channel_move move USING (partner_id, product_id)
-                 WHERE move.company_id = %(company)s AND move.kind = 'sell_out' AND move.reversed_move_id IS NULL
-                   AND move.quantity < 0 AND move.date >= %(since)s
+                 WHERE move.company_id = %(company)s AND move.kind = %(kind)s AND move.reversed_move_id IS NULL
+                   AND %(past)s > 0 AND move.date >= %(since)s
             ), middle AS (
                 SELECT partner_id, product_id, percentile_cont(0.5) WITHIN GROUP (ORDER BY value) AS median
                   FROM known WHERE value > 0 GROUP BY partner_id, product_id HAVING COUNT(*) >= %(points)s
@@ -290,6 +327,7 @@ class DmsFeedRule(models.Model):
             value=value,
             rate=rate,
             past=past,
+            kind="return" if feed.kind == "returns" else "sell_out",
             sample=SAMPLE,
             company=feed.company_id.id,
             since=fields.Date.subtract(fields.Date.context_today(feed), days=self.history_days),
@@ -368,6 +406,50 @@ class DmsFeedRule(models.Model):
             feed=feed.id,
             mine_text=SQL("lower(regexp_replace(mine.reference, '[^[:alnum:]]', '', 'g'))"),
             line_text=SQL("lower(regexp_replace(COALESCE(line.reference, ''), '[^[:alnum:]]', '', 'g'))"),
+        )
+
+    def _get_hits_return_twice(self, feed, rows):
+        """What came back may be told by the sales report of the day, too."""
+        return SQL(
+            """
+            SELECT DISTINCT ON (mine.line_id) mine.line_id, 'return_twice',
+                   jsonb_build_object('feed', feed.name, 'row', line.row, 'brought', round(line.returned, 3))
+              FROM %(rows)s mine
+              JOIN dms_feed_line line
+                ON line.state = 'released' AND line.partner_id = mine.partner_id AND line.product_id = mine.product_id
+               AND line.date = mine.date AND line.company_id = %(company)s AND line.kind = 'sell_through'
+               AND line.returned > 0
+               AND (mine.outlet_id IS NULL OR line.outlet_id IS NULL OR line.outlet_id = mine.outlet_id)
+              JOIN dms_feed feed ON feed.id = line.feed_id
+             WHERE mine.issues = ''
+          ORDER BY mine.line_id, line.id
+            """,
+            rows=rows,
+            company=feed.company_id.id,
+        )
+
+    def _get_hits_outlet_similar(self, feed, rows):
+        """A new outlet that its distributor seems to have already, under another code."""
+        return self._get_outlet_hits_sql("outlet_similar", feed._find_similar_outlets(rows, own=True))
+
+    def _get_hits_outlet_taken(self, feed, rows):
+        """A new outlet that seems to be another distributor's; whose and which is not for the sender to read."""
+        found = feed._find_similar_outlets(rows, own=False)
+        return self._get_outlet_hits_sql(
+            "outlet_taken", [(line_id, "", "") for line_id, _name, _code in found]
+        )
+
+    @api.model
+    def _get_outlet_hits_sql(self, code, found):
+        return SQL(
+            """
+            SELECT found.line_id, %s, jsonb_build_object('known', found.name, 'code', found.code)
+              FROM unnest(%s::integer[], %s::text[], %s::text[]) found (line_id, name, code)
+            """,
+            code,
+            [line_id for line_id, _name, _code in found],
+            [name for _id, name, _code in found],
+            [code for _id, _name, code in found],
         )
 
     @api.model

@@ -9,6 +9,8 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL, split_every
 
 from ..tools import feed_reader
+from ..tools.feed_parser import Line
+from ..tools.feed_values import parse_number
 
 _logger = logging.getLogger(__name__)
 
@@ -26,7 +28,7 @@ class DmsHistoryLoader(models.AbstractModel):
         Everything happens in the caller's transaction, which the caller commits. The same file again changes nothing.
 
         :param str path: CSV (also .gz, .zip) or XLSX
-        :param dict mapping: ``columns`` {name of ``feed_reader.COLUMNS``: header}; ``create_missing`` (bool);
+        :param dict mapping: ``columns`` {name of ``feed_columns.KINDS``: header}; ``create_missing`` (bool);
             ``products`` {``file`` (beside ``path``), ``code``, ``name``, ``price``: its headers}; ``currency`` (code of
             the amounts' currency, the company's where absent)
         :param progress: called with (step, rows done, rows in all) as each step ends
@@ -108,7 +110,7 @@ class DmsHistoryLoader(models.AbstractModel):
         distributors, outlets, products = {}, {}, {}
         try:
             layout = feed_reader.inspect(raw, mapping.get("columns"))
-            for line in map(feed_reader.Line._make, feed_reader.read_lines(raw, layout)):
+            for line in map(Line._make, feed_reader.read_lines(raw, layout)):
                 if line.distributor:
                     distributors.setdefault(line.distributor.lower(), line.distributor)
                 if line.outlet:
@@ -202,7 +204,7 @@ class DmsHistoryLoader(models.AbstractModel):
         with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
             for row in csv.DictReader(file):
                 code = (row.get(description.get("code", "product_code")) or "").strip()
-                price = feed_reader.parse_number(row.get(description.get("price", "price")) or "")
+                price = parse_number(row.get(description.get("price", "price")) or "")
                 answer[code.lower()] = {
                     "name": (row.get(description.get("name", "name")) or "").strip() or code,
                     "list_price": float(price or 0),

@@ -84,6 +84,11 @@ class ResCompany(models.Model):
         currency_field="currency_id",
         help="Smaller differences are left to the reconciliation of the bank statement.",
     )
+    dms_reading_days = fields.Integer(
+        "Shelf Readings Kept For",
+        default=400,
+        help="Days after which readings of shelf sensors are forgotten; 0 keeps them all. The last one of each shelf stays.",
+    )
     dms_feed_folder = fields.Char(
         "Watched Folder",
         groups="base.group_system",

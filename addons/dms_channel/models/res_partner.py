@@ -57,6 +57,10 @@ class ResPartner(models.Model):
         help="The distributor that supplies this partner. Empty: supplied by the brand.",
     )
     downstream_ids = fields.One2many("res.partner", "upstream_id", string="Supplies")
+    dms_closed_on = fields.Date(
+        string="Closed On",
+        help="An outlet that is archived and has this date was closed then: sales of earlier days are still taken.",
+    )
     downstream_count = fields.Integer(compute="_compute_downstream_count")
     dms_agreement_ids = fields.One2many("dms.agreement", "partner_id", string="Agreements")
     dms_agreement_count = fields.Integer(

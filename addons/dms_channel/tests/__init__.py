@@ -13,6 +13,7 @@ from . import (
     test_exclusive,
     test_feed,
     test_feed_gateway,
+    test_feed_kinds,
     test_feed_rule,
     test_grade_review,
     test_guidance_price,

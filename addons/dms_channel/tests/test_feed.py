@@ -536,7 +536,9 @@ class TestFeedConcurrency(SessionsCase):
         env.cr.execute("DELETE FROM dms_channel_move WHERE partner_id = %s", [self.partner_id])
         env.cr.execute("DELETE FROM dms_channel_position WHERE partner_id = %s", [self.partner_id])
         env.cr.execute("DELETE FROM dms_channel_week WHERE partner_id = %s", [self.partner_id])
-        env.cr.execute("UPDATE dms_feed SET move_count = 0 WHERE partner_id = %s", [self.partner_id])
+        env.cr.execute(
+            "UPDATE dms_feed SET move_count = 0, released_count = 0 WHERE partner_id = %s", [self.partner_id]
+        )
         env["dms.feed"].search([("partner_id", "=", self.partner_id)]).unlink()
         env["product.product"].browse(self.product_id).unlink()
         env["res.partner"].browse(self.partner_id).unlink()

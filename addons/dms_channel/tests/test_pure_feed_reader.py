@@ -10,8 +10,10 @@ import openpyxl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odoo.addons.dms_channel.tools import feed_reader
-from odoo.addons.dms_channel.tools.feed_reader import FeedError, Limits, Line
+from odoo.addons.dms_channel.tools import feed_reader, feed_values
+from odoo.addons.dms_channel.tools.feed_columns import FeedError
+from odoo.addons.dms_channel.tools.feed_parser import Line
+from odoo.addons.dms_channel.tools.feed_reader import Limits
 
 HEADER = "product_code,date,quantity"
 
@@ -57,7 +59,7 @@ class TestNumbers(unittest.TestCase):
             ("-0", ".", "0"),
         ):
             with self.subTest(text=text, decimal=decimal):
-                self.assertEqual(feed_reader.parse_number(text, decimal), expected)
+                self.assertEqual(feed_values.parse_number(text, decimal), expected)
 
     def test_no_numbers(self):
         for text in (
@@ -75,21 +77,21 @@ class TestNumbers(unittest.TestCase):
             "1e-999",
         ):
             with self.subTest(text=text):
-                self.assertIsNone(feed_reader.parse_number(text))
+                self.assertIsNone(feed_values.parse_number(text))
 
     @given(st.decimals(min_value=-(10**9), max_value=10**9, places=4))
     def test_any_number_is_read_exactly(self, number):
-        self.assertEqual(Decimal(feed_reader.parse_number(f"{number:f}")), number)
-        self.assertEqual(Decimal(feed_reader.parse_number(f"{number:,f}")), number)
+        self.assertEqual(Decimal(feed_values.parse_number(f"{number:f}")), number)
+        self.assertEqual(Decimal(feed_values.parse_number(f"{number:,f}")), number)
         swapped = f"{number:,f}".translate(str.maketrans(",.", ".,"))
-        self.assertEqual(Decimal(feed_reader.parse_number(swapped, ",")), number)
+        self.assertEqual(Decimal(feed_values.parse_number(swapped, ",")), number)
 
     @given(st.text(max_size=30))
     def test_any_text_answers(self, text):
-        answer = feed_reader.parse_number(text)
+        answer = feed_values.parse_number(text)
         if answer is not None:
             Decimal(answer)
-        feed_reader.parse_date(text)
+        feed_values.parse_date(text)
 
 
 class TestDates(unittest.TestCase):
@@ -111,7 +113,7 @@ class TestDates(unittest.TestCase):
             ("45662", "dmy", "2025-01-05"),
         ):
             with self.subTest(text=text, order=order):
-                self.assertEqual(feed_reader.parse_date(text, order), expected)
+                self.assertEqual(feed_values.parse_date(text, order), expected)
 
     def test_no_dates(self):
         for text in (
@@ -126,7 +128,7 @@ class TestDates(unittest.TestCase):
             "12",
         ):
             with self.subTest(text=text):
-                self.assertIsNone(feed_reader.parse_date(text))
+                self.assertIsNone(feed_values.parse_date(text))
 
     @given(st.dates(datetime.date(1990, 1, 1), datetime.date(2100, 12, 31)))
     def test_any_day_is_read_in_every_form(self, day):
@@ -136,7 +138,7 @@ class TestDates(unittest.TestCase):
             ("%m/%d/%Y", "mdy"),
             ("%d %b %Y", "dmy"),
         ):
-            self.assertEqual(feed_reader.parse_date(day.strftime(form), order), day.isoformat())
+            self.assertEqual(feed_values.parse_date(day.strftime(form), order), day.isoformat())
 
     def test_order_is_guessed_from_the_file(self):
         layout, lines = read(f"{HEADER}\nA,01/02/2025,1\nB,01/31/2025,1\n")

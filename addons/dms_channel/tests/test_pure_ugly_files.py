@@ -18,7 +18,8 @@ import openpyxl
 from openpyxl.styles import Font
 
 from odoo.addons.dms_channel.tools import feed_reader
-from odoo.addons.dms_channel.tools.feed_reader import FeedError, Line
+from odoo.addons.dms_channel.tools.feed_columns import FeedError
+from odoo.addons.dms_channel.tools.feed_parser import Line
 
 HEAD = "product_code,date,quantity"
 CHINESE = "商品编码,销售日期,销售数量,门店编码\n茶-1,2025年1月5日,12,上海一店\n"

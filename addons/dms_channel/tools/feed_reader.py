@@ -5,89 +5,42 @@ Two steps. :func:`inspect` looks at the head of the file and answers a :class:`L
 with its texts as sent, the values they mean and the codes of what is wrong with them. Memory does not grow with
 the number of rows of a CSV; an XLSX keeps its shared strings, whose size is limited.
 
-Documented columns (see :data:`COLUMNS`); their order is free and their headers are recognised in English and
-Chinese, or named by the caller::
-
-    distributor, outlet, product_code, date, quantity, unit, unit_price, amount, returned, reference
+The columns of each kind are in :mod:`.feed_columns`; their order is free and their headers are recognised in English
+and Chinese, or named by the caller. What the texts mean is for :mod:`.feed_parser` to say.
 
 Everything here is free of Odoo, so that it can be tested and timed by itself.
 """
 
 import codecs
 import csv
-import datetime
 import gzip
 import io
 import json
+import os
 import re
-import unicodedata
 import zipfile
-from collections import namedtuple
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from itertools import zip_longest
 
-COLUMNS = (
-    "distributor",
-    "outlet",
-    "product_code",
-    "date",
-    "quantity",
-    "unit",
-    "unit_price",
-    "amount",
-    "returned",
-    "reference",
+from .feed_columns import (
+    KINDS,
+    NUMBERS,
+    FeedError,
+    HeaderError,
+    _lt,
+    fold,
+    guess_columns,
+    listed,
+    named_columns,
 )
-REQUIRED = ("product_code", "date", "quantity")
-NUMBERS = ("quantity", "unit_price", "amount", "returned")
+from .feed_parser import MAX_TEXT, make_parser
+from .feed_values import clean, guess_date_order, guess_decimal, parse_number
 
-#: Largest text that a code, a unit or a reference may be; a longer one is most often an unclosed quotation mark.
-MAX_TEXT = 200
 HEAD_ROWS = 30
 SAMPLE_ROWS = 1000
 CHUNK = 1 << 20
 
-HEADERS = {
-    "distributor": "distributor distributorcode distributorid dealer dealercode agency agencycode 经销商 经销商编码 经销商代码 经销商编号 代理商 代理商编码 客户编码",
-    "outlet": "outlet outletcode outletid shop shopcode store storecode storeid pos customer customercode 门店 门店编码 门店代码 门店编号 店铺 店铺编码 终端 终端编码 网点 网点编码",
-    "product_code": "productcode product productid productref sku skucode item itemcode itemno itemnumber article articleno articlecode materialcode barcode ean gtin 产品编码 产品代码 产品编号 商品编码 商品代码 商品编号 物料编码 物料号 货号 条码 条形码 商品条码 产品",
-    "date": "date day saledate salesdate solddate invoicedate transactiondate countdate stockdate businessdate 日期 销售日期 销售时间 开单日期 单据日期 业务日期 交易日期 盘点日期 库存日期",
-    "quantity": "quantity qty sold soldqty qtysold quantitysold salesqty units unitssold volume stock stockqty onhand counted countedquantity 数量 销量 销售数量 出货数量 销售量 库存 库存数量 盘点数量 实盘数量",
-    "unit": "unit uom unitofmeasure 单位 计量单位 销售单位",
-    "unit_price": "unitprice price priceunit sellingprice salesprice netprice 单价 价格 销售单价 售价 含税单价",
-    "amount": "amount total value revenue sales salesamount salesvalue netamount turnover linetotal 金额 销售金额 总金额 销售额 合计金额",
-    "returned": "returned returnedquantity returnqty returnedqty qtyreturned returns 退货 退货数量 退货量 退回数量",
-    "reference": "reference ref invoice invoiceno invoicenumber document documentno receipt receiptno orderno ordernumber transactionid 单号 单据号 单据编号 发票号 订单号 小票号 凭证号 流水号",
-}
-SPREADSHEET_ERRORS = {"#REF!", "#N/A", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!"}
 TOTAL_WORDS = {"total", "totals", "grandtotal", "sum", "合计", "总计", "小计", "共计"}
-_MONTH_NAMES = (
-    "jan january,feb february,mar march,apr april,may,jun june,"
-    "jul july,aug august,sep sept september,oct october,nov november,dec december"
-)
-MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES.split(","), 1) for name in names.split()}
-
-
-def _lt(source):
-    """Mark a sentence for translation; the caller who knows a language translates ``FeedError.source``."""
-    return source
-
-
-class FeedError(ValueError):
-    """The file can't be read. ``source`` is the sentence with ``%(name)s`` marks, ``values`` fills them."""
-
-    def __init__(self, source, **values):
-        super().__init__(source % values if values else source)
-        self.source = source
-        self.values = values
-
-
-class HeaderError(FeedError):
-    """No row of the file names the needed columns; ``headers`` and ``samples`` are what the likeliest row has."""
-
-    headers = ()
-    samples = ()
 
 
 @dataclass(frozen=True)
@@ -108,7 +61,8 @@ class Layout:
     """How one file is read: what :func:`inspect` found, JSON-ready through :meth:`to_json`.
 
     ``columns`` maps a name of :data:`COLUMNS` to the index of its column; ``headers`` are the texts of the header row,
-    ``samples`` what stands under each, ``corrected`` the {name: header} that somebody chose for files like this.
+    ``samples`` what stands under each, ``corrected`` the {name: header} that somebody chose for files like this;
+    ``negative`` says that a file of returns writes what came back with a minus.
     """
 
     kind: str
@@ -122,6 +76,7 @@ class Layout:
     decimal: str = "."
     samples: list = field(default_factory=list)
     corrected: dict = field(default_factory=dict)
+    negative: bool = False
 
     def to_json(self):
         return {
@@ -132,224 +87,12 @@ class Layout:
             "header_row": self.header_row,
             "date_order": self.date_order,
             "decimal": self.decimal,
+            "negative": self.negative,
             "headers": self.headers,
             "samples": self.samples,
             "corrected": self.corrected,
             "columns": {name: self.headers[index] for name, index in self.columns.items()},
         }
-
-
-#: One row: ``row`` as a spreadsheet numbers it, the ten texts as sent, then what they mean as texts that PostgreSQL
-#: reads (ISO date, plain decimal numbers) or None, then the comma-separated codes of what is wrong ('' if nothing).
-Line = namedtuple("Line", ("row", *COLUMNS, "day", "sold", "back", "price", "value", "issues"))
-
-
-# -- texts, numbers, dates ---------------------------------------------------------------------------------------
-
-
-#: Full-width ASCII and blanks to plain ones. Not NFKC, which would turn 10² into 102.
-_PLAIN = {0xFF01 + offset: 0x21 + offset for offset in range(94)}
-_PLAIN |= {0xFFE5: "¥", 0x3000: " ", 0xA0: " ", 0xFEFF: None, 0: None}
-
-
-def clean(value, decimal="."):
-    """Answer a cell's text: full-width characters made plain, no outer blanks, ``="00123"`` and ``'00123``
-    unwrapped.
-
-    Numbers of a spreadsheet are written with ``decimal`` as their mark, so that they read back as what they were.
-    """
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        if not value.isascii():
-            value = value.translate(_PLAIN)
-        elif "\0" in value:
-            value = value.replace("\0", "")
-        value = value.strip()
-        if value[:2] == '="' and value[-1:] == '"':
-            return value[2:-1].strip()
-        return value[1:] if value[:1] == "'" else value
-    if isinstance(value, bool):
-        return str(value).upper()
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        text = str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-        return text.replace(".", decimal)
-    if isinstance(value, datetime.datetime):
-        return value.date().isoformat() if value.time() == datetime.time() else value.isoformat(" ")
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-_EDGES = re.compile(r"^(?:[¥$€£]|RMB|CNY|USD|EUR|GBP)|(?:[¥$€£元]|RMB|CNY|USD|EUR|GBP)$", re.IGNORECASE)
-_BLANKS = re.compile(r"[\s'’_]")
-_FORMS = {
-    ".": re.compile(r"(?:\d+|\d{1,3}(?:,\d{3})+)?(?:\.\d*)?(?:[eE][+-]?\d{1,2})?"),
-    ",": re.compile(r"(?:\d+|\d{1,3}(?:\.\d{3})+)?(?:,\d*)?(?:[eE][+-]?\d{1,2})?"),
-}
-_LIMIT = Decimal(10) ** 12
-
-
-def parse_number(text, decimal="."):
-    """Answer ``text`` as a plain decimal number ('-1234.5'), or None if it is not one or is beyond 10**12.
-
-    ``decimal`` is the file's decimal mark; a number that can only be meant with the other mark is still read.
-    """
-    if text.isascii() and text.isdigit() and len(text) <= 12:
-        return text
-    text = text.translate(_PLAIN).strip()
-    sign = 1
-    if text[:1] == "(" and text[-1:] == ")":
-        text, sign = text[1:-1], -1
-    text = _BLANKS.sub("", text).replace("\u2212", "-").replace("−", "-").replace("‑", "-")
-    if text[-1:] == "-":
-        text, sign = text[:-1], -sign
-    if text[:1] in ("-", "+"):
-        sign = -sign if text[0] == "-" else sign
-        text = text[1:]
-    text = _EDGES.sub("", _EDGES.sub("", text))
-    if not any(char.isdigit() for char in text[:40]) or len(text) > 40 or text[:1] in ("-", "+"):
-        return None
-    other = "," if decimal == "." else "."
-    if not _FORMS[decimal].fullmatch(text):
-        if not _FORMS[other].fullmatch(text):
-            return None
-        decimal, other = other, decimal
-    try:
-        number = Decimal(text.replace(other, "").replace(decimal, ".")) * sign
-    except InvalidOperation:
-        return None
-    if abs(number) >= _LIMIT:
-        return None
-    return format(number.normalize(), "f") if number else "0"
-
-
-def guess_decimal(texts):
-    """Answer the decimal mark that ``texts`` speak for, '.' where they leave it open."""
-    votes = {".": 0, ",": 0}
-    for text in texts:
-        last = max(text.rfind("."), text.rfind(","))
-        if last < 0:
-            continue
-        mark, other = text[last], "," if text[last] == "." else "."
-        if other in text:
-            votes[mark] += 1
-        elif text.count(mark) > 1:
-            votes[other] += 1
-        elif not re.fullmatch(r"\d{3}", text[last + 1 :]) or text[:last].lstrip("-+") in ("", "0"):
-            votes[mark] += 1
-    return "," if votes[","] > votes["."] else "."
-
-
-_TIME = r"(?:[T ]+\d{1,2}[:时]\d{1,2}.{0,24})?"
-_YMD = re.compile(r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?" + _TIME)
-_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})" + _TIME)
-_NUMERIC = re.compile(r"(\d{1,2})\s*[-/. ]\s*(\d{1,2})\s*[-/. ]\s*(\d{4}|\d{2})" + _TIME)
-_DAY_NAME = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?[-/., ]*([A-Za-z]{3,9})[-/., ]*(\d{4}|\d{2})" + _TIME)
-_NAME_DAY = re.compile(r"([A-Za-z]{3,9})[-/., ]*(\d{1,2})(?:st|nd|rd|th)?[-/., ]+(\d{4}|\d{2})" + _TIME)
-_SERIAL = re.compile(r"(\d{5})(?:[.,]\d+)?")
-_EPOCH = datetime.date(1899, 12, 30)
-
-
-def _parse_date_parts(text, order):
-    """Answer (year, month, day) texts or numbers of ``text``, or None."""
-    if match := _YMD.fullmatch(text) or _COMPACT.fullmatch(text):
-        return match.groups()
-    if match := _NUMERIC.fullmatch(text):
-        first, second, year = match.groups()
-        return (year, first, second) if order == "mdy" else (year, second, first)
-    if match := _DAY_NAME.fullmatch(text):
-        return match[3], MONTHS.get(match[2].lower(), 0), match[1]
-    if match := _NAME_DAY.fullmatch(text):
-        return match[3], MONTHS.get(match[1].lower(), 0), match[2]
-    return None
-
-
-def parse_date(text, order="dmy"):
-    """Answer ``text`` as an ISO date between 1990 and 2100, or None. ``order`` ('dmy', 'mdy') settles 03/04/2025.
-
-    A five-digit number is a spreadsheet's day count since 1899-12-30.
-    """
-    if match := _SERIAL.fullmatch(text):
-        day = _EPOCH + datetime.timedelta(days=int(match[1]))
-    else:
-        parts = _parse_date_parts(text.translate(_PLAIN).strip(), order)
-        if not parts:
-            return None
-        year, month, number = (int(part) for part in parts)
-        year += (2000 if year < 70 else 1900) if year < 100 else 0
-        try:
-            day = datetime.date(year, month, number)
-        except ValueError:
-            return None
-    return day.isoformat() if 1990 <= day.year <= 2100 else None
-
-
-def guess_date_order(texts, default="dmy"):
-    """Answer 'dmy' or 'mdy' from the days above 12 among ``texts``; ``default`` where there is none."""
-    for text in texts:
-        if match := _NUMERIC.fullmatch(text):
-            if int(match[1]) > 12:
-                return "dmy"
-            if int(match[2]) > 12:
-                return "mdy"
-    return default
-
-
-# -- headers -----------------------------------------------------------------------------------------------------
-
-
-def _fold(header):
-    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", header).lower())
-
-
-_BY_HEADER = {_fold(word): name for name, words in HEADERS.items() for word in words.split()}
-_BY_HEADER.update({_fold(name): name for name in COLUMNS})
-
-
-def guess_columns(headers):
-    """Answer {column name: index} for the headers that are recognised; the first of two alike counts."""
-    columns = {}
-    for index, header in enumerate(headers):
-        name = _BY_HEADER.get(_fold(re.sub(r"[(（\[].*?[)）\]]", "", header))) or _BY_HEADER.get(
-            _fold(header)
-        )
-        if name:
-            columns.setdefault(name, index)
-    return columns
-
-
-def _named_columns(headers, columns):
-    """Answer {column name: index} for the caller's {column name: header}, the rest guessed from what is left."""
-    index_by_header = {}
-    for index, header in enumerate(headers):
-        index_by_header.setdefault(_fold(header), index)
-    unknown = set(columns) - set(COLUMNS)
-    if unknown:
-        raise FeedError(
-            _lt('"%(names)s" is no column of a feed. The columns are: %(columns)s.'),
-            names=", ".join(sorted(unknown)),
-            columns=", ".join(COLUMNS),
-        )
-    named = {}
-    for name, header in columns.items():
-        if not header:
-            continue
-        if _fold(header) not in index_by_header:
-            raise FeedError(
-                _lt('The file has no column "%(header)s" for %(name)s. Its columns are: %(headers)s.'),
-                header=header,
-                name=name,
-                headers=_listed(headers),
-            )
-        named[name] = index_by_header[_fold(header)]
-    guessed = guess_columns(headers)
-    used = set(named.values())
-    return named | {n: i for n, i in guessed.items() if n not in columns and i not in used}
-
-
-def _listed(headers):
-    return ", ".join(header[:40] for header in headers[:40] if header) or "-"
 
 
 # -- containers and encodings --------------------------------------------------------------------------------------
@@ -388,24 +131,36 @@ class _Bounded(io.RawIOBase):
 _MARKUP = (b"<!doctype html", b"<html", b"<table", b"<?xml")
 
 
-class Source:
-    """The bytes of one transmission, out of their archive. ``kind`` is 'csv' or 'xlsx'."""
+def too_large(size, limits=None):
+    """Answer the :class:`FeedError` of a file of ``size`` bytes where that is above the limit, else None."""
+    limit = (limits or Limits()).file
+    if size <= limit:
+        return None
+    return FeedError(
+        _lt("The file has %(size)s MB; %(limit)s MB is the limit. Split it by period and send the parts."),
+        size=size >> 20,
+        limit=limit >> 20,
+    )
 
-    def __init__(self, raw, limits=None):
-        """Raise :class:`FeedError` where ``raw`` is empty, too large, damaged or of no kind that can be read."""
+
+class Source:
+    """The bytes of one transmission, out of their archive. ``kind`` is 'csv' or 'xlsx'.
+
+    :param content: bytes, or the path of a file, which is then read a piece at a time
+    """
+
+    def __init__(self, content, limits=None):
+        """Raise :class:`FeedError` where it is empty, too large, damaged or of no kind that can be read."""
         self.limits = limits or Limits()
-        self.raw = raw
+        self.content = content
+        self.size = len(content) if isinstance(content, bytes) else os.path.getsize(content)
         self.member = None
-        if not raw:
+        if not self.size:
             raise FeedError(_lt("The file is empty."))
-        if len(raw) > self.limits.file:
-            raise FeedError(
-                _lt(
-                    "The file has %(size)s MB; %(limit)s MB is the limit. Split it by period and send the parts."
-                ),
-                size=len(raw) >> 20,
-                limit=self.limits.file >> 20,
-            )
+        if error := too_large(self.size, self.limits):
+            raise error
+        with self.open_packed() as stream:
+            raw = stream.read(1024)
         self.pack = "gz" if raw[:2] == b"\x1f\x8b" else "zip" if raw[:4] == b"PK\x03\x04" else ""
         if raw[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
             raise FeedError(
@@ -413,15 +168,19 @@ class Source:
             )
         if raw[:5] == b"%PDF-" or raw[:4] in (b"\x89PNG", b"\xff\xd8\xff\xe0", b"Rar!", b"7z\xbc\xaf"):
             raise FeedError(_lt("This is no table. Send a CSV or an XLSX file."))
-        if raw[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_MARKUP):
+        if raw.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_MARKUP):
             raise FeedError(
                 _lt("This is a web page, no table. Open it in a spreadsheet and save it as XLSX or CSV.")
             )
         self.kind = self._open_zip() if self.pack == "zip" else "csv"
 
+    def open_packed(self):
+        """Answer a fresh binary stream of the bytes as they came."""
+        return io.BytesIO(self.content) if isinstance(self.content, bytes) else open(self.content, "rb")
+
     def _open_zip(self):
         try:
-            with zipfile.ZipFile(io.BytesIO(self.raw)) as archive:
+            with self.open_packed() as stream, zipfile.ZipFile(stream) as archive:
                 infos = [info for info in archive.infolist() if not info.is_dir()]
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise FeedError(
@@ -442,11 +201,11 @@ class Source:
 
     @property
     def _unpacked_limit(self):
-        return min(self.limits.unpacked, max(self.limits.ratio * len(self.raw), 16 << 20))
+        return min(self.limits.unpacked, max(self.limits.ratio * self.size, 16 << 20))
 
     def open(self):
         """Answer a fresh binary stream of the CSV's bytes."""
-        stream = io.BytesIO(self.raw)
+        stream = self.open_packed()
         if self.pack == "gz":
             return io.BufferedReader(_Bounded(gzip.GzipFile(fileobj=stream), self._unpacked_limit), CHUNK)
         if self.pack == "zip":
@@ -577,9 +336,7 @@ def _open_workbook(source):
     import openpyxl
 
     try:
-        return openpyxl.load_workbook(
-            io.BytesIO(source.raw), read_only=True, data_only=True, keep_links=False
-        )
+        return openpyxl.load_workbook(source.open_packed(), read_only=True, data_only=True, keep_links=False)
     except Exception as error:  # openpyxl raises whatever its parts raise on a malformed file
         raise FeedError(
             _lt("The file is damaged: it can't be opened. Save it again and send it again.")
@@ -618,7 +375,8 @@ def _merged_below(source, worksheet):
     merged = {}
     tail = b""
     with (
-        zipfile.ZipFile(io.BytesIO(source.raw)) as archive,
+        source.open_packed() as packed,
+        zipfile.ZipFile(packed) as archive,
         archive.open(worksheet._worksheet_path) as stream,
     ):
         while chunk := stream.read(CHUNK):
@@ -658,7 +416,7 @@ def _head(rows, count):
     return answer
 
 
-def _find_header(head, columns):
+def _find_header(head, columns, kind):
     """Answer (row number, headers, {name: index}) of the header row, or raise a sentence that says what is missing."""
     best = None
     above = []
@@ -670,23 +428,25 @@ def _find_header(head, columns):
         # a header of two rows has cells merged with those below or beside them
         both = [header or title for header, title in zip_longest(headers, above, fillvalue="")]
         for candidate in (headers, both):
-            folded = {_fold(header) for header in candidate}
-            score = len(guess_columns(candidate)) + 2 * sum(_fold(text) in folded for text in named.values())
+            folded = {fold(header) for header in candidate}
+            score = len(guess_columns(candidate, kind)) + 2 * sum(
+                fold(text) in folded for text in named.values()
+            )
             if best is None or score > best[0]:
                 best = (score, number, candidate)
         above = headers
     if best is None:
         raise FeedError(_lt("The file is empty."))
     _score, number, headers = best
-    found = _named_columns(headers, columns) if columns else guess_columns(headers)
-    missing = [name for name in REQUIRED if name not in found]
+    found = named_columns(headers, columns, kind) if columns else guess_columns(headers, kind)
+    missing = [name for name in KINDS[kind].required if name not in found]
     if missing:
         error = HeaderError(
             _lt(
                 "No column was recognised as %(missing)s. Name the columns as in the template; the file's are: %(headers)s."
             ),
             missing=", ".join(missing),
-            headers=_listed(headers),
+            headers=listed(headers),
         )
         error.headers = headers
         error.samples = _samples(head, number, len(headers))
@@ -705,26 +465,27 @@ def _samples(head, header_row, width):
     return [" · ".join(values) for values in found]
 
 
-def inspect(raw, columns=None, default_date_order="dmy", limits=None):
+def inspect(raw, columns=None, default_date_order="dmy", limits=None, kind="sell_through"):
     """Answer the :class:`Layout` of a file.
 
-    :param bytes raw: the file: CSV or XLSX, or a CSV in .gz or .zip
-    :param dict columns: {name of :data:`COLUMNS`: header in the file}; what is not named is guessed
+    :param raw: the file: CSV, JSON lines or XLSX, or one of the first two in .gz or .zip; bytes or a path
+    :param dict columns: {name of a column of the kind: header in the file}; what is not named is guessed
     :param str default_date_order: 'dmy' or 'mdy', where the file's own dates don't tell
+    :param str kind: of :data:`.feed_columns.KINDS`
     :raises FeedError: with a sentence for the sender
     """
     limits = limits or Limits()
     source = Source(raw, limits)
     if source.kind == "xlsx":
-        layout, head = _inspect_xlsx(source, columns)
+        layout, head = _inspect_xlsx(source, columns, kind)
     else:
         encoding = guess_encoding(source)
         if source.open().read(CHUNK).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
-            return _inspect_jsonl(source, encoding, columns, default_date_order)
+            return _inspect_jsonl(source, encoding, columns, default_date_order, kind)
         text = io.TextIOWrapper(source.open(), encoding=encoding, newline="").read(1 << 16)
         layout = Layout("csv", encoding=encoding, separator=guess_separator(text))
         head = _head(_csv_rows(source, layout.encoding, layout.separator), HEAD_ROWS + SAMPLE_ROWS)
-        layout.header_row, layout.headers, layout.columns = _find_header(head, columns)
+        layout.header_row, layout.headers, layout.columns = _find_header(head, columns, kind)
     if len(layout.headers) > limits.columns:
         raise FeedError(
             _lt("The file has %(count)s columns. Keep those of the template and send it again."),
@@ -737,25 +498,40 @@ def inspect(raw, columns=None, default_date_order="dmy", limits=None):
             for name, index in layout.columns.items():
                 if index < len(cells) and isinstance(cells[index], str):
                     samples[name].append(clean(cells[index]))
-    layout.date_order = guess_date_order(samples["date"], default_date_order)
-    layout.decimal = guess_decimal(
-        text for name in ("quantity", "unit_price", "amount", "returned") for text in samples.get(name, ())
-    )
+    layout.date_order = guess_date_order(samples.get("date", ()), default_date_order)
+    layout.decimal = guess_decimal(text for name in NUMBERS for text in samples.get(name, ()))
+    if kind == "returns":
+        layout.negative = _is_negative(head, layout)
     return layout
 
 
-def _inspect_jsonl(source, encoding, columns, default_date_order):
+def _is_negative(head, layout):
+    """Whether what the first rows bring back is written with a minus throughout."""
+    place = layout.columns["quantity"]
+    numbers = [
+        parse_number(clean(cells[place], layout.decimal), layout.decimal)
+        for number, cells in head
+        if number > layout.header_row and place < len(cells) and clean(cells[place])
+    ]
+    numbers = [number for number in numbers if number and number != "0"]
+    return bool(numbers) and all(number[0] == "-" for number in numbers)
+
+
+def _inspect_jsonl(source, encoding, columns, default_date_order, kind):
     """JSON has one way to write a number; only the order of day and month may be open."""
     head = _head(_jsonl_rows(source, encoding), SAMPLE_ROWS)
-    number, headers, found = _find_header(head[:1], columns)
+    number, headers, found = _find_header(head[:1], columns, kind)
     layout = Layout("jsonl", encoding=encoding, header_row=number, headers=headers, columns=found)
     layout.samples = _samples(head, number, len(headers))
-    dates = [clean(cells[found["date"]]) for _row, cells in head[1:]]
-    layout.date_order = guess_date_order(dates, default_date_order)
+    if "date" in found:
+        dates = [clean(cells[found["date"]]) for _row, cells in head[1:]]
+        layout.date_order = guess_date_order(dates, default_date_order)
+    if kind == "returns":
+        layout.negative = _is_negative(head, layout)
     return layout
 
 
-def _inspect_xlsx(source, columns):
+def _inspect_xlsx(source, columns, kind):
     """Take the first sheet whose header is recognised; the first one's error where none is."""
     workbook = _open_workbook(source)
     error = None
@@ -764,7 +540,7 @@ def _inspect_xlsx(source, columns):
             continue
         head = _head(_xlsx_rows(workbook, sheet), HEAD_ROWS + SAMPLE_ROWS)
         try:
-            number, headers, found = _find_header(head, columns)
+            number, headers, found = _find_header(head, columns, kind)
         except FeedError as problem:
             error = error or problem
             continue
@@ -784,106 +560,23 @@ def _rows(source, layout):
     return _csv_rows(source, layout.encoding, layout.separator)
 
 
-def _is_formula(text):
-    if text[0] == "#":
-        return text in SPREADSHEET_ERRORS
-    return len(text) > 1 and not text[1:].replace(".", "").isdigit()
-
-
-class LineParser:
-    """Turn the ten texts of a row into values and the codes of what is wrong. One instance per file: it remembers."""
-
-    def __init__(self, kind="sell_through", date_order="dmy", decimal="."):
-        self.kind = kind
-        self.date_order = date_order
-        self.decimal = decimal
-        self._dates = {}
-        self._numbers = {}
-
-    def _date(self, text):
-        try:
-            return self._dates[text]
-        except KeyError:
-            if len(self._dates) > 50_000:
-                self._dates.clear()
-            answer = self._dates[text] = parse_date(text, self.date_order)
-            return answer
-
-    def _number(self, text):
-        try:
-            return self._numbers[text]
-        except KeyError:
-            if len(self._numbers) > 50_000:
-                self._numbers.clear()
-            answer = self._numbers[text] = parse_number(text, self.decimal)
-            return answer
-
-    def parse(self, row, texts):
-        """Answer the :class:`Line` of ``texts`` (ten, in the order of :data:`COLUMNS`)."""
-        issues = []
-        for index, text in enumerate(texts):
-            if len(text) > MAX_TEXT:
-                issues.append("cell_too_long")
-                texts[index] = text[:MAX_TEXT]
-        for index in (0, 1, 2, 5, 9):
-            text = texts[index]
-            if text and text[0] in "=@+-#" and _is_formula(text):
-                issues.append("formula")
-                break
-        (_distributor, _outlet, code, date, quantity, _unit, price, amount, returned, _reference) = texts
-        if not code:
-            issues.append("product_missing")
-        day = self._date(date) if date else None
-        if day is None:
-            issues.append("date_unreadable" if date else "date_missing")
-        sold = self._optional(quantity, "quantity_unreadable", issues)
-        back = self._optional(returned, "returned_unreadable", issues)
-        price = self._optional(price, "price_unreadable", issues)
-        value = self._optional(amount, "amount_unreadable", issues)
-        if sold is None and not quantity:
-            if back is None:
-                issues.append("quantity_missing")
-            else:
-                sold = "0"
-        sold, back, value = self._signs(sold, back, value, issues)
-        if price and price[0] == "-":
-            issues.append("price_negative")
-        return (row, *texts, day, sold, back or "0", price, value, ",".join(issues))
-
-    def _optional(self, text, issue, issues):
-        if not text:
-            return None
-        number = self._number(text)
-        if number is None:
-            issues.append(issue)
-        return number
-
-    def _signs(self, sold, back, value, issues):
-        """A negative quantity of a sell-through file is what customers brought back; elsewhere it is an error."""
-        if back and back[0] == "-":
-            issues.append("returned_negative")
-        if sold and sold[0] == "-":
-            if self.kind == "count" or (back and back != "0"):
-                issues.append("quantity_negative")
-            else:
-                sold, back = "0", sold[1:]
-                value = value.lstrip("-") if value else value
-        elif value and value[0] == "-":
-            issues.append("amount_negative")
-        return sold, back, value
-
-
-def read_lines(raw, layout, kind="sell_through", limits=None):
-    """Yield a tuple shaped as :class:`Line` for each row of the file that is neither blank nor a total.
+def read_lines(raw, layout, kind="sell_through", limits=None, zone="UTC"):
+    """Yield what the kind's parser answers (see :mod:`.feed_parser`) for each row that is neither blank nor a total.
 
     :raises FeedError: where the file turns out damaged on the way
     """
     source = Source(raw, limits)
     decimal = layout.decimal
-    parse = LineParser(kind, layout.date_order, decimal).parse
-    places = [layout.columns.get(name, -1) for name in COLUMNS]
-    code_place, date_place = layout.columns["product_code"], layout.columns["date"]
-    code_header, date_header = layout.headers[code_place], layout.headers[date_place]
+    spec = KINDS[kind]
+    parse = make_parser(kind, layout.to_json(), zone).parse
+    places = [layout.columns.get(name, -1) for name in spec.texts]
+    # the columns by which a closing row and a repeated header are known
+    code, other = ("outlet", "name") if kind == "outlet" else ("product_code", "date")
+    code_place, other_place = layout.columns.get(code, -1), layout.columns[other]
+    other_text = spec.texts.index(other)
+    code_header = layout.headers[code_place] if code_place >= 0 else ""
+    other_header = layout.headers[other_place]
+    code_text = spec.texts.index(code)
     for number, cells in _rows(source, layout):
         if number <= layout.header_row or not cells:
             continue
@@ -891,9 +584,10 @@ def read_lines(raw, layout, kind="sell_through", limits=None):
         texts = [clean(cells[place], decimal) if 0 <= place < width else "" for place in places]
         if not any(texts):
             continue
-        if not texts[3] and _is_total(cells, code_place, date_place):
+        if not texts[other_text] and _is_total(cells, code_place, other_place):
             continue
-        if texts[2] == code_header and texts[3] == date_header:  # the header again, on each printed page
+        # the header again, on each printed page
+        if texts[other_text] == other_header and texts[code_text] == code_header:
             continue
         yield parse(number, texts)
 
@@ -903,19 +597,14 @@ def _is_total(cells, code_place, date_place):
     if (
         date_place < len(cells)
         and clean(cells[date_place])
-        and _fold(clean(cells[date_place])) not in TOTAL_WORDS
+        and fold(clean(cells[date_place])) not in TOTAL_WORDS
     ):
         return False
-    code = _fold(clean(cells[code_place])) if code_place < len(cells) else ""
-    words = {_fold(clean(cell)) for cell in cells if isinstance(cell, str)}
+    code = fold(clean(cells[code_place])) if 0 <= code_place < len(cells) else ""
+    words = {fold(clean(cell)) for cell in cells if isinstance(cell, str)}
     return bool(words & TOTAL_WORDS) and (not code or code in TOTAL_WORDS)
 
 
 def template(kind="sell_through"):
     """Answer the bytes of an empty CSV with the documented headers (UTF-8 with a mark, so that Excel reads it)."""
-    skipped = (
-        ("distributor",)
-        if kind == "sell_through"
-        else ("distributor", "outlet", "returned", "unit_price", "amount")
-    )
-    return codecs.BOM_UTF8 + (",".join(name for name in COLUMNS if name not in skipped) + "\r\n").encode()
+    return codecs.BOM_UTF8 + (",".join(KINDS[kind].template) + "\r\n").encode()

@@ -47,3 +47,50 @@ def best(code, candidates):
     if first_score < LEAST or first_score == second_score:
         return None
     return first, first_score
+
+
+#: Neighbours that a shop is compared with, in each order of sorting.
+WINDOW = 12
+#: How alike names and addresses of one shop are at least.
+SAME_SHOP = 80
+
+
+def find_similar(new, known, among=False):
+    """Find shops that are there already under another code, by name and address.
+
+    Comparing each with each would take a day for a large chain. Shops of the same place are sorted by address and by
+    name instead, and each is compared with its nearest neighbours ("sorted neighbourhood"), so that the work grows with
+    their number.
+
+    :param list new: (key, name, address, place, code)
+    :param list known: (name, address, place, code)
+    :param bool among: whether new ones are compared with each other, too: the later one is like the earlier one
+    :return: [(key, (name, address, place, code) of the one it is like)], each key once
+    """
+    entries = []
+    for key, name, address, place, code in new:
+        if fold(name) and fold(address):
+            entries.append((fold(place), fold(address), fold(name), key, (name, address, place, code)))
+    for name, address, place, code in known:
+        if fold(name) and fold(address):
+            entries.append((fold(place), fold(address), fold(name), None, (name, address, place, code)))
+    found = {}
+    for order in ((0, 1, 2), (0, 2, 1)):
+        ordered = sorted(entries, key=lambda entry, order=order: [entry[index] for index in order])
+        for index, entry in enumerate(ordered):
+            for other in ordered[index + 1 : index + 1 + WINDOW]:
+                if other[0] != entry[0]:
+                    break
+                _compare(entry, other, among, found)
+    return list(found.items())
+
+
+def _compare(left, right, among, found):
+    if (left[3] is None and right[3] is None) or (not among and None not in (left[3], right[3])):
+        return
+    if right[3] is None or (left[3] is not None and left[3] > right[3]):
+        left, right = right, left
+    # now the right one is new, and the left one known or sent before it
+    if right[3] in found or min(likeness(left[1], right[1]), likeness(left[2], right[2])) < SAME_SHOP:
+        return
+    found[right[3]] = left[4]

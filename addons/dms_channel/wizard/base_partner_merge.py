@@ -62,8 +62,10 @@ class BasePartnerMergeAutomaticWizard(models.TransientModel):
         """The big tables have no foreign key that would tell Odoo of their outlets; what is summed up is summed anew."""
         self.env["dms.channel.week"]._merge_outlets(src_partners, dst_partner)
         self.env["dms.feed.score"].sudo().search([("partner_id", "in", src_partners.ids)]).unlink()
+        shelves = self.env["dms.shelf.level"]
+        self.env.cr.execute(SQL("DELETE FROM dms_shelf_level WHERE outlet_id IN %s", tuple(src_partners.ids)))
         super()._update_foreign_keys(src_partners, dst_partner)
-        for model in ("dms.channel.move", "dms.feed.line"):
+        for model in ("dms.channel.move", "dms.feed.line", "dms.shelf.reading"):
             self.env.cr.execute(
                 SQL(
                     "UPDATE %s SET outlet_id = %s WHERE outlet_id IN %s",
@@ -73,3 +75,9 @@ class BasePartnerMergeAutomaticWizard(models.TransientModel):
                 )
             )
             self.env[model].invalidate_model(["outlet_id"])
+        shelves._refresh(
+            SQL(
+                "SELECT DISTINCT company_id, outlet_id, product_id FROM dms_shelf_reading WHERE outlet_id = %s",
+                dst_partner.id,
+            )
+        )

@@ -1,6 +1,6 @@
 from odoo import Command, api, fields, models
 
-from ..tools import feed_reader
+from ..tools.feed_columns import KINDS
 
 
 class DmsFeedColumns(models.TransientModel):
@@ -26,8 +26,8 @@ class DmsFeedColumns(models.TransientModel):
 
     def action_confirm(self):
         self.ensure_one()
-        columns = dict.fromkeys(feed_reader.COLUMNS, "")
-        columns |= {line.name: line.header for line in self.line_ids if line.name}
+        columns = dict.fromkeys(KINDS[self.feed_id.kind].columns, "")
+        columns |= {line.name: line.header for line in self.line_ids if line.name in columns}
         self.feed_id._read_again(columns)
         return {"type": "ir.actions.client", "tag": "soft_reload"}
 

@@ -30,7 +30,7 @@ class DmsFeedMapCodes(models.TransientModel):
         for wizard in self:
             kinds = set(wizard.line_ids.mapped("kind"))
             wizard.has_products = "product" in kinds
-            wizard.has_outlets = "outlet" in kinds
+            wizard.has_outlets = bool(kinds & {"outlet", "device"})
             wizard.has_units = "unit" in kinds
 
     @api.model
@@ -39,7 +39,9 @@ class DmsFeedMapCodes(models.TransientModel):
         values = self._get_code_values(lines)
         if not values:
             raise UserError(
-                self.env._("None of these lines waits for a product, an outlet or a unit to be named.")
+                self.env._(
+                    "None of these lines waits for a product, an outlet, a unit or a device to be named."
+                )
             )
         self._suggest(values, lines.company_id)
         wizard = self.create(
@@ -135,4 +137,4 @@ class DmsFeedMapCodesLine(models.TransientModel):
         self.ensure_one()
         if self.kind == "product":
             return self.wizard_id.product_id or self.product_id
-        return self.outlet_id if self.kind == "outlet" else self.uom_id
+        return self[self.env["dms.feed.mapping"]._get_target_field(self.kind)]

@@ -10,6 +10,7 @@ from odoo.http import content_disposition, request
 
 from odoo.addons.dms_channel.models.dms_feed_line import RAW_FIELDS
 from odoo.addons.dms_channel.tools import feed_reader, matching
+from odoo.addons.dms_channel.tools.feed_columns import KINDS
 from odoo.addons.portal.controllers.portal import pager as portal_pager
 
 from .distributor import DistributorPortal
@@ -203,7 +204,7 @@ class FeedPortal(DistributorPortal):
         headers = {choice["header"] for choice in feed_sudo._get_column_choices()}
         return {
             name: post[f"column_{name}"] if post.get(f"column_{name}") in headers else ""
-            for name in feed_reader.COLUMNS
+            for name in KINDS[feed_sudo.kind].columns
         }
 
     @http.route("/my/feeds/<int:feed_id>/release", type="http", auth="user", methods=["POST"], website=True)
