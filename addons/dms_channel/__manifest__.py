@@ -1,7 +1,7 @@
 {
     "name": "DMS Channel",
     "summary": "Territories, agreements, order rules, rebates, settlement and channel stock",
-    "version": "19.0.1.1.0",
+    "version": "19.0.1.2.0",
     "category": "Sales/Distribution",
     "author": "DMS",
     "license": "LGPL-3",

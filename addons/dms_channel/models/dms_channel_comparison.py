@@ -80,7 +80,9 @@ class DmsChannelComparison(models.Model):
         string="Count Less Books", digits="Product Unit", readonly=True, help="Negative: goods are missing."
     )
     difference_value = fields.Monetary(
-        string="Difference in Value", readonly=True, help="At the position's last sell-in price."
+        string="Difference in Value",
+        readonly=True,
+        help="Of the count, or of the scans where the count agrees, at the position's last sell-in price.",
     )
     abs_value = fields.Monetary(string="Size of the Difference", readonly=True)
     quantity = fields.Float(related="position_id.quantity", string="Ledger Now", digits="Product Unit")
@@ -312,7 +314,8 @@ class DmsChannelComparison(models.Model):
                         difference, difference_value, abs_value, has_scans, scanned, scan_books, scan_difference,
                         differs, cause, explained, compared_on)
                 SELECT position_id, %(company)s, partner_id, product_id, feed_line_id, count_date, counted, books,
-                       difference, difference * price, abs(COALESCE(NULLIF(difference, 0), scan_difference) * price),
+                       difference, ROUND(COALESCE(NULLIF(difference, 0), scan_difference) * price, %(digits)s),
+                       ROUND(abs(COALESCE(NULLIF(difference, 0), scan_difference) * price), %(digits)s),
                        has_scans, scanned, scan_books, scan_difference, difference <> 0 OR scan_difference <> 0,
                        cause, explained, now() AT TIME ZONE 'UTC'
                   FROM new ORDER BY position_id
@@ -327,6 +330,7 @@ class DmsChannelComparison(models.Model):
                 company=company.id,
                 partners=partners.ids,
                 chosen=chosen,
+                digits=company.currency_id.decimal_places,
                 **{name: [row[name] for row in rows] for name in ROW},
             )
         )
@@ -385,7 +389,7 @@ class DmsChannelComparison(models.Model):
     def _get_scanned_sql(self, partners, products, company):
         """Hook: answer the query (partner_id, product_id, quantity) of units that codes say are at the distributors.
 
-        Products whose units carry codes are answered with 0 where none is known there; other products are left out.
+        Where units with codes came once and none is left, that is 0; what never came with codes is left out.
 
         :param partners: distributors
         :param products: products (all where None)

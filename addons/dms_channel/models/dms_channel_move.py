@@ -147,7 +147,7 @@ class DmsChannelMove(models.Model):
         moves = super().create(vals_list)
         moves.flush_recordset()
         columns = SQL(", ").join(map(SQL.identifier, MOVE_COLUMNS))
-        added = SQL("SELECT %s FROM dms_channel_move WHERE id = ANY(%s)", columns, moves.ids)
+        added = SQL("SELECT id, %s FROM dms_channel_move WHERE id = ANY(%s)", columns, moves.ids)
         for name in ("dms.channel.position", "dms.channel.week"):
             self.env.execute_query(self.env[name]._get_upsert_sql(added))
             self.env[name].invalidate_model()
@@ -220,7 +220,7 @@ class DmsChannelMove(models.Model):
                     INSERT INTO dms_channel_move (%(columns)s, posted_by_id, posted_on)
                     SELECT source.*, %(uid)s, now() AT TIME ZONE 'UTC'
                       FROM (%(source)s) source
-                    RETURNING %(columns)s
+                    RETURNING id, %(columns)s
                 ), touched AS (
                     %(position)s
                 ), summed AS (
@@ -343,6 +343,8 @@ class DmsChannelMove(models.Model):
             self._lock_partners(partners.ids)
             self._append(self._get_reversal_sql(SQL("move.id = ANY(%s)", rest.ids), origin))
             self.env["dms.channel.position"]._refresh_dates(partners)
+            if delivered := rest.filtered(lambda move: move.kind == "sell_in"):
+                self.env["dms.channel.position"]._refresh_prices(delivered.partner_id, delivered.product_id)
 
     @api.model
     def _get_reversal_sql(self, condition, origin=None):

@@ -16,6 +16,11 @@ FIRST_DAY = SQL(
     """
 )
 
+# A move ("move") that says what a unit costs the distributor.
+PRICED = SQL(
+    "move.kind = 'sell_in' AND move.quantity > 0 AND move.amount <> 0 AND move.reversed_move_id IS NULL"
+)
+
 
 class DmsChannelPosition(models.Model):
     """What a distributor has of a product: the sum of its channel moves, kept in the transaction that adds them."""
@@ -54,6 +59,9 @@ class DmsChannelPosition(models.Model):
         digits="Product Price",
         readonly=True,
         help="In the company's currency; the product's sales price until there is a sell-in.",
+    )
+    price_date = fields.Date(
+        string="Price Of", readonly=True, help="Day of the sell-in that the price is of."
     )
     value = fields.Monetary(readonly=True, help="Channel stock at the last sell-in price.")
     oldest_date = fields.Date(
@@ -181,15 +189,16 @@ class DmsChannelPosition(models.Model):
             SQL(
                 """
                 SELECT DISTINCT ON (partner_id, product_id) partner_id, product_id, amount / quantity
-                  FROM dms_channel_move
-                 WHERE company_id = %s AND partner_id = ANY(%s) AND product_id = ANY(%s) AND date <= %s
-                   AND kind = 'sell_in' AND quantity > 0 AND amount <> 0
+                  FROM dms_channel_move move
+                 WHERE company_id = %s AND partner_id = ANY(%s) AND product_id = ANY(%s) AND date <= %s AND %s
+                   AND NOT EXISTS (SELECT FROM dms_channel_move undone WHERE undone.reversed_move_id = move.id)
               ORDER BY partner_id, product_id, date DESC, id DESC
                 """,
                 company.id,
                 partners.ids,
                 products.ids,
                 day,
+                PRICED,
             )
         )
         return {(partner, product): float(price) for partner, product, price in rows}
@@ -228,7 +237,7 @@ class DmsChannelPosition(models.Model):
 
     @api.model
     def _get_upsert_sql(self, added):
-        """Answer the statement that adds the moves of the query ``added`` (MOVE_COLUMNS) to their positions.
+        """Answer the statement that adds the moves of the query ``added`` (MOVE_COLUMNS, id) to their positions.
 
         Positions are taken in one order by all transactions, so that two of them never wait for each other.
         """
@@ -236,16 +245,18 @@ class DmsChannelPosition(models.Model):
             """
             INSERT INTO dms_channel_position AS position
                    (company_id, partner_id, product_id, quantity, in_transit, difference, transit_difference,
-                    price_unit, value, last_sell_in, last_sell_out, last_count)
+                    price_unit, price_date, value, last_sell_in, last_sell_out, last_count)
             SELECT delta.company_id, delta.partner_id, delta.product_id, delta.quantity, 0, 0, 0,
-                   COALESCE(delta.price, template.list_price::numeric, 0),
+                   COALESCE(delta.price, template.list_price::numeric, 0), delta.price_date,
                    delta.quantity * COALESCE(delta.price, template.list_price::numeric, 0),
                    delta.last_sell_in, delta.last_sell_out, delta.last_count
               FROM (
                     SELECT move.company_id, move.partner_id, move.product_id, SUM(move.quantity) AS quantity,
-                           (array_agg(move.amount / NULLIF(move.quantity, 0) ORDER BY move.date DESC)
-                               FILTER (WHERE move.kind = 'sell_in' AND move.quantity > 0 AND move.amount <> 0))[1] AS price,
-                           MAX(move.date) FILTER (WHERE move.kind = 'sell_in' AND move.quantity > 0) AS last_sell_in,
+                           (array_agg(move.amount / NULLIF(move.quantity, 0) ORDER BY move.date DESC, move.id DESC)
+                               FILTER (WHERE %(priced)s))[1] AS price,
+                           MAX(move.date) FILTER (WHERE %(priced)s) AS price_date,
+                           MAX(move.date) FILTER (WHERE move.kind = 'sell_in' AND move.quantity > 0
+                                                    AND move.reversed_move_id IS NULL) AS last_sell_in,
                            MAX(move.date) FILTER (WHERE move.kind = 'sell_out' AND move.quantity < 0) AS last_sell_out,
                            MAX(move.date) FILTER (WHERE move.kind = 'count' AND move.reversed_move_id IS NULL) AS last_count
                       FROM (%(added)s) move
@@ -256,17 +267,21 @@ class DmsChannelPosition(models.Model):
           ORDER BY delta.company_id, delta.partner_id, delta.product_id
             ON CONFLICT (company_id, partner_id, product_id) DO UPDATE SET
                    quantity = position.quantity + EXCLUDED.quantity,
-                   price_unit = CASE WHEN EXCLUDED.last_sell_in IS NULL
-                                     THEN position.price_unit ELSE EXCLUDED.price_unit END,
-                   value = (position.quantity + EXCLUDED.quantity)
-                         * CASE WHEN EXCLUDED.last_sell_in IS NULL
-                                THEN position.price_unit ELSE EXCLUDED.price_unit END,
+                   price_unit = %(price)s,
+                   price_date = GREATEST(position.price_date, EXCLUDED.price_date),
+                   value = (position.quantity + EXCLUDED.quantity) * %(price)s,
                    last_sell_in = GREATEST(position.last_sell_in, EXCLUDED.last_sell_in),
                    last_sell_out = GREATEST(position.last_sell_out, EXCLUDED.last_sell_out),
                    last_count = GREATEST(position.last_count, EXCLUDED.last_count)
             RETURNING 1
             """,
             added=added,
+            priced=PRICED,
+            # of a back-dated sell-in, or of one without a price, the price is not the last
+            price=SQL(
+                "CASE WHEN EXCLUDED.price_date >= COALESCE(position.price_date, EXCLUDED.price_date)"
+                " THEN EXCLUDED.price_unit ELSE position.price_unit END"
+            ),
         )
 
     @api.model
@@ -351,6 +366,34 @@ class DmsChannelPosition(models.Model):
             )
         )
         self.invalidate_model(["last_sell_in", "last_sell_out", "last_count"])
+
+    @api.model
+    def _refresh_prices(self, partners, products):
+        """Read the last sell-in price of these positions anew from the moves that stand, after a reversal of sell-in."""
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE dms_channel_position position
+                   SET price_unit = COALESCE(last.price, template.list_price::numeric, 0), price_date = last.date,
+                       value = position.quantity * COALESCE(last.price, template.list_price::numeric, 0)
+                  FROM dms_channel_position mine
+                  JOIN product_product product ON product.id = mine.product_id
+                  JOIN product_template template ON template.id = product.product_tmpl_id
+             LEFT JOIN LATERAL (
+                        SELECT move.amount / move.quantity AS price, move.date FROM dms_channel_move move
+                         WHERE move.company_id = mine.company_id AND move.partner_id = mine.partner_id
+                           AND move.product_id = mine.product_id AND %s
+                           AND NOT EXISTS (SELECT FROM dms_channel_move undone WHERE undone.reversed_move_id = move.id)
+                      ORDER BY move.date DESC, move.id DESC LIMIT 1
+                       ) last ON TRUE
+                 WHERE mine.id = position.id AND mine.partner_id = ANY(%s) AND mine.product_id = ANY(%s)
+                """,
+                PRICED,
+                partners.ids,
+                products.ids,
+            )
+        )
+        self.invalidate_model(["price_unit", "price_date", "value"])
 
     @api.model
     def _at(self, date, partners=None, products=None, company=None):

@@ -190,7 +190,7 @@ class TestComparison(DmsChannelCommon):
             for partner in (self.distributor_north, self.distributor_south)
         ]
         self.env.invalidate_all()
-        with self.assertQueryCount(16):
+        with self.assertQueryCount(18):
             self.comparisons._refresh(self.distributor_north | self.distributor_south, scans=True)
         self.env.invalidate_all()
         with self.assertQueryCount(8):

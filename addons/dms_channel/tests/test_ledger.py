@@ -83,6 +83,53 @@ class TestLedger(DmsChannelCommon):
         self._send(f"TEA,{today},5")
         self.assertFalse(self.position.oldest_date)
 
+    def test_the_last_price_is_of_the_last_day(self):
+        """A late delivery, one for free and one that is taken back leave the price of the last one that stands."""
+        self._deliver_on(date(2025, 1, 20), 10, price=3)
+        self.assertRecordValues(self.position, [{"price_unit": 3, "value": 30}])
+        self._deliver_on(date(2025, 1, 5), 10, price=2)
+        self.assertRecordValues(self.position, [{"price_unit": 3, "value": 60}])
+        self._deliver_on(date(2025, 1, 25), 10, price=0)
+        self.assertRecordValues(self.position, [{"price_unit": 3, "value": 90}])
+        newest = self._deliver_on(date(2025, 1, 30), 10, price=4)
+        self.assertRecordValues(self.position, [{"price_unit": 4, "value": 160}])
+        newest.with_user(self.user_manager).sudo()._reverse()
+        self.assertRecordValues(
+            self.position, [{"price_unit": 3, "value": 90, "last_sell_in": date(2025, 1, 25)}]
+        )
+        past = self.position.with_context(to_date="2025-01-31")
+        self.assertEqual(past.value_at, 90)
+
+    def test_a_difference_is_reported_and_left(self):
+        """What somebody changed behind the ledger's back is told to the managers and stays for them to see."""
+        self._deliver_on(date(2025, 1, 5), 10)
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE dms_channel_position SET quantity = quantity + 0.01 WHERE id = %s", [self.position.id]
+        )
+        self.env.cr.execute("UPDATE dms_channel_week SET sell_in = sell_in - 1, change = change - 1")
+        self.env.invalidate_all()
+        managers = self.env.ref("dms_channel.dms_channel_group_manager").all_user_ids.partner_id
+        newest = self.env["mail.message"].search([], limit=1, order="id desc").id
+        for _twice in range(2):
+            with self.assertLogs("odoo.addons.dms_channel", "WARNING"):
+                self.env["dms.channel.position"]._cron_check_consistency()
+            self.assertRecordValues(self.position, [{"quantity": 10.01, "difference": -0.01}])
+        self.assertEqual(self.env["dms.channel.week"]._count_differences(), 1)
+        told = self.env["mail.message"].search([("id", ">", newest)])
+        self.assertEqual(set(told.mapped("subject")), {"Channel stock does not add up"})
+        self.assertEqual(told.notified_partner_ids, managers)
+        positions = self.env["dms.channel.position"].with_user(self.user_manager)
+        self.assertEqual(positions.action_check_consistency()["domain"], [("id", "in", self.position.ids)])
+        with self.assertRefused("Only a channel manager"):
+            positions.with_user(self.user_channel).action_check_consistency()
+        self.env.cr.execute(
+            "UPDATE dms_channel_position SET quantity = quantity - 0.01 WHERE id = %s", [self.position.id]
+        )
+        self.env.invalidate_all()
+        self.assertEqual(positions.action_check_consistency()["params"]["type"], "success")
+        self.assertFalse(self.position.difference, "and it is gone once it is mended")
+
     def test_ask_for_a_day(self):
         self._deliver_on(date(2025, 1, 5), 10)
         wizard = (

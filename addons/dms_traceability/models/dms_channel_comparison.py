@@ -11,20 +11,20 @@ class DmsChannelComparison(models.Model):
     def _get_scanned_sql(self, partners, products, company):
         """Units whose code was received by a distributor and has not been sold, used up or taken out of use since.
 
-        A scanned case stands for the units that are in it now and have no later state of their own.
+        A scanned case stands for the units that are in it now and have no later state of their own. A distributor that
+        never got a coded unit of a product is left out.
         """
         chosen = SQL("AND codes.product_id = ANY(%s)", products.ids) if products is not None else SQL()
         return SQL(
             """
             WITH label AS (
-                SELECT code.key, code.level, code.partner_id, codes.product_id
+                SELECT code.key, code.level, code.state, code.partner_id, codes.product_id
                   FROM dms_trace_code code
                   JOIN dms_code_order codes ON code.key BETWEEN codes.first_key AND codes.last_key
-                 WHERE code.partner_id = ANY(%(partners)s) AND code.state = %(received)s
-                   AND codes.company_id = %(company)s %(chosen)s
+                 WHERE code.partner_id = ANY(%(partners)s) AND codes.company_id = %(company)s %(chosen)s
             ), held AS (
                 SELECT partner_id, product_id, COUNT(*) AS quantity FROM label
-                 WHERE level = %(unit)s GROUP BY partner_id, product_id
+                 WHERE level = %(unit)s AND state = %(received)s GROUP BY partner_id, product_id
              UNION ALL
                 SELECT label.partner_id, label.product_id, SUM(pack.last - pack.first + 1 - gone.quantity)
                   FROM label
@@ -33,15 +33,12 @@ class DmsChannelComparison(models.Model):
                         SELECT COUNT(*) AS quantity FROM dms_trace_code unit
                          WHERE unit.key BETWEEN pack.first AND pack.last AND unit.state > %(received)s
                        ) gone
-                 WHERE label.level = %(case)s GROUP BY label.partner_id, label.product_id
+                 WHERE label.level = %(case)s AND label.state = %(received)s GROUP BY label.partner_id, label.product_id
             )
-            SELECT position.partner_id, position.product_id, COALESCE(SUM(held.quantity), 0)::numeric
-              FROM dms_channel_position position
+            SELECT partner_id, product_id, COALESCE(SUM(held.quantity), 0)::numeric
+              FROM (SELECT DISTINCT partner_id, product_id FROM label) coded
          LEFT JOIN held USING (partner_id, product_id)
-             WHERE position.company_id = %(company)s AND position.partner_id = ANY(%(partners)s)
-               AND position.product_id IN (SELECT codes.product_id FROM dms_code_order codes
-                                            WHERE codes.company_id = %(company)s AND codes.first_key > 0 %(chosen)s)
-          GROUP BY position.partner_id, position.product_id
+          GROUP BY partner_id, product_id
             """,
             partners=partners.ids,
             company=company.id,
