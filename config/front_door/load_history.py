@@ -9,6 +9,7 @@ from odoo.exceptions import UserError
 
 STEPS = {
     "create": "Distributors and products made",
+    "outlets": "Outlets taken",
     "check": "Lines in order",
     "release": "Lines released into the ledger",
 }
@@ -18,16 +19,26 @@ def tell(step, done, total):
     print(f"    {STEPS.get(step, step)}: {done:,} of {total:,}", flush=True)
 
 
+def table(report, names):
+    """Print the counts, then why lines were refused, with the first of each reason."""
+    for name in names:
+        print(f"      {name.replace('_', ' '):<12} {report[name]:>12,}")
+    for reason, count in sorted(report["refused_by_reason"].items(), key=lambda pair: -pair[1]):
+        print(f"        refused, {reason}: {count:,}")
+        print(f"          {report['examples'][reason]}")
+
+
 def load(env, path, mapping):
     report = env["dms.feed"]._load_history(path, mapping, progress=tell)
     env.cr.commit()
     if report["existing"]:
         print(f"    This file is in the database already, as {report['feed']}: nothing was changed.")
     print(f"    {report['feed']}: {report['date_from']} to {report['date_to']}")
-    for name in ("rows", "released", "refused", "duplicates", "moves", "positions"):
-        print(f"      {name:<12} {report[name]:>12,}")
-    for reason, count in sorted(report["refused_by_reason"].items(), key=lambda pair: -pair[1]):
-        print(f"        refused, {reason}: {count:,}")
+    if report["outlets"]:
+        print("    Outlets")
+        table(report["outlets"], ("rows", "released", "refused", "to_confirm", "duplicates"))
+        print("    Sales")
+    table(report, ("rows", "released", "refused", "to_confirm", "duplicates", "moves", "positions"))
     for step, seconds in report["seconds"].items():
         print(f"      {step:<12} {seconds:>10.1f} s")
     return report

@@ -12,6 +12,7 @@ COLUMNS = ("outlet", "product_code", "date", "quantity", "unit_price", "returned
 
 def feeds(world):
     """The brand's own load of the first nine months, then a file of each distributor for each month since."""
+    monthly(world)
     first_own = (world.today - timedelta(days=100)).replace(day=1)
     months = []
     while first_own <= world.today:
@@ -37,6 +38,18 @@ def feeds(world):
             if rows := lines(world, key, first, end):
                 receive(world, key, f"{member.code}_{first:%Y%m}.csv", table(COLUMNS, rows), end)
     faulty(world)
+
+
+def monthly(world):
+    """The distributors of the demo report by the month."""
+    rule = world.env.ref("dms_channel.dms_feed_rule_window")
+    rule.write({"cycle": "month", "due_days": 3})
+    names = {
+        "en_US": "Months are reported by noon of the third day after",
+        "zh_CN": "月度数据须在次月3日中午前上报",
+    }
+    installed = dict(world.env["res.lang"].get_installed())
+    rule.update_field_translations("name", {code: name for code, name in names.items() if code in installed})
 
 
 def lines(world, key, first, end):

@@ -89,6 +89,7 @@ from . import (
     dms_statement_ledger,
     dms_statement_line,
     dms_territory,
+    ir_attachment,
     loyalty_program,
     product_category,
     product_pricelist,

@@ -1,5 +1,4 @@
 import base64
-import hashlib
 import logging
 import shutil
 import time
@@ -10,6 +9,7 @@ from odoo.exceptions import UserError
 from odoo.tools import email_normalize
 
 from ..tools import guard
+from ..tools.spool import digest
 
 _logger = logging.getLogger(__name__)
 
@@ -65,14 +65,14 @@ class DmsChannelGateway(models.AbstractModel):
 
     @api.model
     def _take(self, raw, filename, kind="sell_through", distributor=None, key=None, release=False):
-        """Receive a program's file and say what became of it.
+        """Receive a program's file (bytes or a path) and say what became of it.
 
         :return: dict with feed, state, lines, right, to_mend, to_confirm, duplicates, released, errors (the first
             hundred lines that wait: row, reason, message) and again (whether it was received before)
         """
         if kind not in self._fields["kind"].get_values(self.env):
             raise UserError(self.env._("%(kind)s is no kind of feed.", kind=kind))
-        content_hash = hashlib.sha256(raw).hexdigest()
+        content_hash = digest(raw)
         feed = self._find_by_key(key)
         if feed and feed.content_hash != content_hash:
             raise UserError(
@@ -192,7 +192,9 @@ class DmsChannelGateway(models.AbstractModel):
         """Receive a file that nobody waits for; one that can't be read is kept with the reason, so nothing is lost."""
         try:
             with self.env.cr.savepoint():
-                return self._receive(raw, filename, partner=sender, keep=True)
+                return self._receive(
+                    raw, filename, partner=sender, kind=self._get_named_kind(Path(filename)), keep=True
+                )
         except UserError as error:
             return self._keep_refused(filename, sender, raw, str(error))
 
@@ -207,9 +209,7 @@ class DmsChannelGateway(models.AbstractModel):
             }
         )
         if raw:
-            feed.attachment_id = feed.env["ir.attachment"].create(
-                {"name": filename, "raw": raw, "res_model": self._name, "res_id": feed.id}
-            )
+            feed._keep_file(raw, filename)
         return feed.with_env(self.env)
 
     def _tell_sender(self, address):
@@ -283,19 +283,29 @@ class DmsChannelGateway(models.AbstractModel):
         them the same feed.
         """
         folder = Path(company.dms_feed_folder)
-        raw = path.read_bytes()
         try:
             with self.env.cr.savepoint():
                 sender = None if path.parent == folder else self._find_sender(path.parent.name)
-                feed = self._receive(raw, path.name, partner=sender, company=company)
+                feed = self._receive(
+                    path, path.name, partner=sender, company=company, kind=self._get_named_kind(path)
+                )
                 if company.dms_feed_folder_release and feed.ok_count:
                     feed.action_release()
         except UserError as error:
-            self._keep_refused(path.name, None, raw, str(error))
+            self._keep_refused(path.name, None, path, str(error))
             target, reason = folder / "refused", str(error)
         else:
             target, reason = folder / "done", ""
         self.env.cr.postcommit.add(lambda: self._move_file(path, target, reason))
+
+    @api.model
+    def _get_named_kind(self, path):
+        """The kind that a file's name begins with, as in ``returns_2026-11.csv``; sales where it names none."""
+        names = self._fields["kind"].get_values(self.env)
+        name = path.name.lower()
+        return next(
+            (kind for kind in names if name.startswith((f"{kind}_", f"{kind}-", f"{kind}."))), names[0]
+        )
 
     @api.model
     def _move_file(self, path, target, reason):

@@ -187,7 +187,8 @@ class DmsFeed(models.Model):
     )
 
     _content_uniq = models.UniqueIndex(
-        "(company_id, kind, COALESCE(partner_id, 0), content_hash) WHERE state NOT IN ('rejected', 'superseded')",
+        "(company_id, kind, COALESCE(partner_id, 0), content_hash) WHERE state NOT IN ('rejected', 'superseded')"
+        " AND NOT (kind = 'outlet' AND state = 'released')",
         "This file was received already.",
     )
     _key_uniq = models.UniqueIndex(

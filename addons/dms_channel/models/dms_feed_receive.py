@@ -1,5 +1,4 @@
 import contextlib
-import hashlib
 import time
 
 import psycopg2.errors
@@ -13,6 +12,7 @@ from odoo.tools.translate import get_translation
 
 from ..tools import feed_reader, guard
 from ..tools.feed_columns import KINDS
+from ..tools.spool import digest
 
 #: What an outlet can send itself.
 OUTLET_KINDS = ("sell_through", "sensor")
@@ -44,7 +44,8 @@ class DmsFeedReceive(models.AbstractModel):
         A portal user's file is its own company's, whatever ``partner`` says; an outlet's sales are booked at its
         distributor. The same bytes once more answer the feed that exists, unless that one was rejected or reversed.
 
-        :param bytes raw: CSV or XLSX, or a CSV in .gz or .zip
+        :param raw: CSV, JSON lines or XLSX, or one of the first two in .gz or .zip: bytes, or the path of a file that
+            is read a piece at a time
         :param str filename: as the sender calls it
         :param partner: sending distributor or outlet; none for the brand's own load, whose rows must name their distributor
         :param dict columns: {name of ``feed_columns.KINDS``: header in the file}; what is not named is guessed
@@ -58,7 +59,7 @@ class DmsFeedReceive(models.AbstractModel):
         """
         company = company or self.env.company
         sender = self._get_sender(partner, kind)
-        content_hash = hashlib.sha256(raw).hexdigest()
+        content_hash = digest(raw)
         feed_sudo = self.sudo().with_company(company)
         existing_sudo = feed_sudo.search(
             [
@@ -66,7 +67,8 @@ class DmsFeedReceive(models.AbstractModel):
                 ("partner_id", "=", sender.id),
                 ("kind", "=", kind),
                 ("content_hash", "=", content_hash),
-                ("state", "not in", ("rejected", "superseded")),
+                # what a file says of outlets may have been changed since: it is asked again
+                ("state", "not in", ("rejected", "superseded", *(["released"] if kind == "outlet" else []))),
             ],
             limit=1,
         )
@@ -92,9 +94,7 @@ class DmsFeedReceive(models.AbstractModel):
             except psycopg2.errors.UniqueViolation as error:
                 # another session is receiving the very same bytes: the retry finds its feed
                 raise ConcurrencyError(self.env._("This file was received already.")) from error
-            new_sudo.attachment_id = new_sudo.env["ir.attachment"].create(
-                {"name": filename, "raw": raw, "res_model": self._name, "res_id": new_sudo.id}
-            )
+            new_sudo._keep_file(raw, filename)
             if problem:
                 new_sudo.refusal = self._translate_error(problem)
             else:
@@ -102,6 +102,15 @@ class DmsFeedReceive(models.AbstractModel):
         except feed_reader.FeedError as error:
             raise UserError(self._translate_error(error)) from error
         return new_sudo.with_env(self.env)
+
+    def _keep_file(self, raw, filename):
+        """Keep the file as it came, bytes or a path."""
+        attachments = self.env["ir.attachment"]
+        vals = {"name": filename, "res_model": self._name, "res_id": self.id}
+        if isinstance(raw, bytes):
+            self.attachment_id = attachments.create({**vals, "raw": raw})
+        else:
+            self.attachment_id = attachments._create_from_file(raw, vals)
 
     def _read_lines(self, raw, layout, started):
         """Read, check and store the lines of a file, and note how long each step took since ``started``."""
@@ -134,7 +143,7 @@ class DmsFeedReceive(models.AbstractModel):
                 self.env._("Released lines can't be read again. Reverse the feed and send the file anew.")
             )
         started = time.monotonic()
-        raw = self_sudo.attachment_id.raw
+        raw = self_sudo.attachment_id._get_content()
         try:
             layout = self_sudo._inspect(raw, self_sudo.partner_id, columns, self_sudo.kind)
             layout.corrected = columns

@@ -81,8 +81,17 @@ class DmsFeedRule(models.Model):
     partner_ids = fields.Many2many(
         domain="[('channel_role', '=', 'distributor')]", help="Empty: all distributors."
     )
+    cycle = fields.Selection(
+        [("day", "Daily"), ("week", "Weekly"), ("month", "Monthly")],
+        string="Reported",
+        required=True,
+        default="day",
+        help="How often is reported: each day by itself, or the days of a week (until Sunday) or a month together.",
+    )
     due_days = fields.Integer(
-        string="Due After", default=1, help="Days after the day of the sale until which it is to be reported."
+        string="Due After",
+        default=1,
+        help="Days after the day of the sale, or after the end of its week or month, until which it is to be reported.",
     )
     cutoff_hour = fields.Float(
         string="Cut-off", default=12.0, help="Hour of that day, in the sender's time zone."
@@ -198,7 +207,8 @@ class DmsFeedRule(models.Model):
         )
 
     def _get_hits_window(self, feed, rows):
-        """A day is due at the cut-off of the sender's time zone; lines after the correction window come too late."""
+        """A day (its week, its month) is due at the cut-off of the sender's time zone; lines after the correction window
+        come too late."""
         received = fields.Datetime.to_string(feed.create_date or fields.Datetime.now())
         return SQL(
             """
@@ -208,16 +218,28 @@ class DmsFeedRule(models.Model):
               FROM %(rows)s mine
               JOIN res_partner partner ON partner.id = mine.partner_id
         CROSS JOIN LATERAL (SELECT COALESCE(partner.tz, %(zone)s) AS zone,
-                                   (mine.date + %(due_days)s * INTERVAL '1 day' + %(hour)s * INTERVAL '1 hour')
+                                   (%(end)s + %(due_days)s * INTERVAL '1 day' + %(hour)s * INTERVAL '1 hour')
                                    AT TIME ZONE COALESCE(partner.tz, %(zone)s) AS moment) due
              WHERE due.moment + %(days)s * INTERVAL '1 day' < %(received)s::timestamp AT TIME ZONE 'UTC'
             """,
             rows=rows,
             received=received,
+            end=self._get_period_end_sql(SQL("%s", self.cycle), SQL("mine.date")),
             due_days=self.due_days,
             hour=self.cutoff_hour,
             days=self.correction_days,
             zone=feed.company_id.partner_id.tz or "UTC",
+        )
+
+    @api.model
+    def _get_period_end_sql(self, cycle, date):
+        """Last day of what is reported together with ``date`` in a cycle: itself, its Sunday, or its month's last day."""
+        return SQL(
+            "CASE %(cycle)s WHEN 'week' THEN %(date)s + 7 - EXTRACT(ISODOW FROM %(date)s)::integer"
+            " WHEN 'month' THEN (date_trunc('month', %(date)s) + INTERVAL '1 month - 1 day')::date"
+            " ELSE %(date)s END",
+            cycle=cycle,
+            date=date,
         )
 
     def _get_hits_territory(self, feed, rows):

@@ -8,11 +8,13 @@ class DmsFeedScore(models.Model):
     """How well a distributor reported in a month, from 0 to 100; computed anew each night while the month is open.
 
     - on time: share of the reported days whose first report came before the cut-off of the reporting window;
-    - complete: share of the days to be expected (weekdays on which the distributor usually reports) that came;
+    - complete: share of what is to be expected that came: of a weekly or monthly reporter its weeks or months, else the
+      weekdays on which it usually reports;
     - first pass: share of the lines that were right when they came;
     - consistent: 100 less what counts found different, in percent of what was counted (a first count is not judged).
 
-    The score is the mean of those that can be told.
+    The score is the mean of those that can be told. Who is under an agreement and falls under a reporting window is
+    expected to report: a month without any line is neither on time nor complete.
     """
 
     _name = "dms.feed.score"
@@ -83,7 +85,14 @@ class DmsFeedScore(models.Model):
     def _cron_refresh(self):
         today = fields.Date.context_today(self)
         last_month = fields.Date.subtract(today.replace(day=1), months=1)
-        for (company,) in self.env["dms.feed"]._read_group([], ["company_id"]):
+        companies = {company for (company,) in self.env["dms.feed"]._read_group([], ["company_id"])}
+        companies |= {
+            company
+            for (company,) in self.env["dms.agreement"]._read_group(
+                [("state", "=", "active")], ["company_id"]
+            )
+        }
+        for company in sorted(companies, key=lambda company: company.id):
             self._refresh(last_month, today, company)
 
     @api.model
@@ -92,7 +101,7 @@ class DmsFeedScore(models.Model):
         company = company or self.env.company
         self.env.flush_all()
         first = fields.Date.to_date(date_from).replace(day=1)
-        partners, due_days, hours = self._get_windows(company)
+        members = self._get_windows(company)
         self.env.cr.execute(
             SQL(
                 """
@@ -114,16 +123,18 @@ class DmsFeedScore(models.Model):
                 """,
                 company=company.id,
                 uid=self.env.uid,
-                parts=self._get_parts_sql(
-                    company, first, fields.Date.to_date(date_to), partners, due_days, hours
-                ),
+                parts=self._get_parts_sql(company, first, fields.Date.to_date(date_to), members),
             )
         )
         self.invalidate_model()
 
     @api.model
     def _get_windows(self, company):
-        """The reporting window of each distributor: ids, days and hours, by the first rule that concerns it."""
+        """The reporting window of each distributor, by the first rule that concerns it, and since when it is to report.
+
+        :return: list of (partner id, due days, hour, cycle, first day of its first agreement that is or was in force, or
+            None where no rule or no agreement expects anything)
+        """
         partners = (
             self.env["res.partner"]
             .sudo()
@@ -134,21 +145,48 @@ class DmsFeedScore(models.Model):
             .sudo()
             .search([("kind", "=", "window"), ("company_id", "in", [False, company.id])])
         )
-        windows = [next((rule for rule in rules if rule._concerns(partner)), None) for partner in partners]
-        return (
-            partners.ids,
-            [rule.due_days if rule else 1 for rule in windows],
-            [rule.cutoff_hour if rule else 24.0 for rule in windows],
+        since = dict(
+            self.env["dms.agreement"]
+            .sudo()
+            ._read_group(
+                [
+                    ("company_id", "=", company.id),
+                    ("state", "=", "active"),
+                    ("partner_id", "in", partners.ids),
+                ],
+                ["partner_id"],
+                ["date_start:min"],
+            )
+        )
+        answer = []
+        for partner in partners:
+            rule = next((rule for rule in rules if rule._concerns(partner)), None)
+            if rule:
+                answer.append((partner.id, rule.due_days, rule.cutoff_hour, rule.cycle, since.get(partner)))
+            else:
+                answer.append((partner.id, 1, 24.0, "day", None))
+        return answer
+
+    @api.model
+    def _get_scanned_sql(self, company, partners, first, last):
+        """Answer the query (partner_id, month, share) of how far reports agree with what was scanned, in percent.
+
+        A hook: without scans, nothing is known.
+        """
+        return SQL(
+            "SELECT NULL::integer AS partner_id, NULL::date AS month, NULL::numeric AS share WHERE FALSE"
         )
 
     @api.model
-    def _get_parts_sql(self, company, first, last, partners, due_days, hours):
+    def _get_parts_sql(self, company, first, last, members):
+        partners = [member[0] for member in members]
+        end_of = self.env["dms.feed.rule"]._get_period_end_sql
         return SQL(
             """
             WITH member AS (
                 SELECT member.*, COALESCE(partner.tz, %(zone)s) AS zone
-                  FROM unnest(%(partners)s::integer[], %(due_days)s::integer[], %(hours)s::float8[])
-                       member (id, due_days, hours)
+                  FROM unnest(%(partners)s::integer[], %(due_days)s::integer[], %(hours)s::float8[], %(cycles)s::text[],
+                              %(since)s::date[]) member (id, due_days, hours, cycle, since)
                   JOIN res_partner partner USING (id)
             ), line AS (
                 SELECT feed.partner_id, line.date, date_trunc('month', line.date)::date AS month,
@@ -163,7 +201,7 @@ class DmsFeedScore(models.Model):
             ), timely AS (
                 SELECT day.partner_id, day.month, COUNT(*) AS days,
                        AVG(CASE WHEN day.came AT TIME ZONE 'UTC'
-                                     <= (day.date + member.due_days * INTERVAL '1 day'
+                                     <= (%(day_end)s + member.due_days * INTERVAL '1 day'
                                          + member.hours * INTERVAL '1 hour') AT TIME ZONE member.zone
                                 THEN 100 ELSE 0 END) AS on_time
                   FROM day JOIN member ON member.id = day.partner_id
@@ -175,12 +213,30 @@ class DmsFeedScore(models.Model):
                   FROM day JOIN span USING (partner_id)
               GROUP BY day.partner_id, EXTRACT(ISODOW FROM day.date), span.since
                 HAVING COUNT(*) >= GREATEST(2, 0.6 * (LEAST(%(last)s, CURRENT_DATE) - span.since) / 7.0)
+            ), period AS (
+                -- weeks and months that are over and due, of those who report by them
+                SELECT DISTINCT member.id AS partner_id, %(expected_end)s AS last
+                  FROM member
+                  JOIN span ON span.partner_id = member.id
+            CROSS JOIN LATERAL (SELECT expected::date AS day
+                                  FROM generate_series(GREATEST(span.since, %(first)s::date), %(last)s::date,
+                                                       INTERVAL '1 day') expected) expected
+                 WHERE member.cycle <> 'day'
+                   AND %(expected_end)s + member.due_days * INTERVAL '1 day' + member.hours * INTERVAL '1 hour'
+                       < now() AT TIME ZONE member.zone
             ), expected AS (
+                SELECT period.partner_id, date_trunc('month', period.last)::date AS month, COUNT(*) AS days,
+                       COUNT(*) FILTER (WHERE EXISTS (
+                           SELECT FROM day JOIN member ON member.id = day.partner_id
+                            WHERE day.partner_id = period.partner_id AND %(day_end)s = period.last)) AS came
+                  FROM period GROUP BY period.partner_id, date_trunc('month', period.last)
+             UNION ALL
                 SELECT span.partner_id, date_trunc('month', expected)::date AS month, COUNT(*) AS days,
                        COUNT(day.date) AS came
                   FROM span
             CROSS JOIN LATERAL generate_series(GREATEST(span.since, %(first)s::date),
                                                LEAST(%(last)s, CURRENT_DATE - 2), INTERVAL '1 day') expected
+                  JOIN member ON member.id = span.partner_id AND member.cycle = 'day'
                   JOIN usual ON usual.partner_id = span.partner_id
                             AND usual.weekday = EXTRACT(ISODOW FROM expected)
              LEFT JOIN day ON day.partner_id = span.partner_id AND day.date = expected::date
@@ -203,19 +259,45 @@ class DmsFeedScore(models.Model):
                                              / NULLIF(SUM(GREATEST(quantity, ABS(quantity - difference))), 0)) AS share
                   FROM counted WHERE number > 1 AND month BETWEEN %(first)s AND %(last)s GROUP BY partner_id, month
             )
-            SELECT partner_id, month, ROUND(timely.on_time, 1) AS on_time,
-                   ROUND(100.0 * expected.came / NULLIF(expected.days, 0), 1) AS complete,
-                   ROUND(passed.share, 1) AS first_pass, ROUND(consistent.share::numeric, 1) AS consistent,
+            , silent AS (
+                -- expected to report, something of the month is due, and nothing of it came from anybody
+                SELECT member.id AS partner_id, month::date AS month
+                  FROM member
+            CROSS JOIN generate_series(%(first)s::date, %(last)s::date, INTERVAL '1 month') month
+            CROSS JOIN LATERAL (SELECT GREATEST(month::date, member.since) AS day) start
+                 WHERE member.since <= LEAST(month + INTERVAL '1 month - 1 day', %(last)s::date)
+                   AND %(start_end)s + member.due_days * INTERVAL '1 day' + member.hours * INTERVAL '1 hour'
+                       < now() AT TIME ZONE member.zone
+                   AND NOT EXISTS (SELECT FROM dms_feed_line line
+                                    WHERE line.partner_id = member.id AND line.company_id = %(company)s
+                                      AND line.kind = 'sell_through' AND line.date >= month
+                                      AND line.date < month + INTERVAL '1 month')
+            )
+            SELECT partner_id, month,
+                   COALESCE(ROUND(timely.on_time, 1), CASE WHEN silent.partner_id IS NOT NULL THEN 0 END) AS on_time,
+                   COALESCE(ROUND(100.0 * expected.came / NULLIF(expected.days, 0), 1),
+                            CASE WHEN silent.partner_id IS NOT NULL THEN 0 END) AS complete,
+                   ROUND(passed.share, 1) AS first_pass,
+                   ROUND(COALESCE((consistent.share::numeric + scanned.share) / 2, consistent.share::numeric,
+                                  scanned.share), 1) AS consistent,
                    COALESCE(passed.lines, 0) AS line_count
               FROM timely
          FULL JOIN (SELECT * FROM expected WHERE days > 0) expected USING (partner_id, month)
          FULL JOIN passed USING (partner_id, month)
          FULL JOIN consistent USING (partner_id, month)
+         FULL JOIN (%(scanned)s) scanned USING (partner_id, month)
+         FULL JOIN silent USING (partner_id, month)
             """,
             zone=company.partner_id.tz or "UTC",
             partners=partners,
-            due_days=due_days,
-            hours=hours,
+            due_days=[member[1] for member in members],
+            hours=[member[2] for member in members],
+            cycles=[member[3] for member in members],
+            since=[member[4] for member in members],
+            day_end=end_of(SQL("member.cycle"), SQL("day.date")),
+            expected_end=end_of(SQL("member.cycle"), SQL("expected.day")),
+            start_end=end_of(SQL("member.cycle"), SQL("start.day")),
+            scanned=self._get_scanned_sql(company, partners, first, last),
             company=company.id,
             first=first,
             last=last,

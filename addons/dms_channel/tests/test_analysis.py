@@ -122,9 +122,57 @@ class TestAnalysis(DmsChannelCommon):
         self.assertIn("Report earlier", score.advice)
         self.assertNotIn("Report every day", score.advice)
         answer = scores._get_scores(self.distributor_north | self.distributor_south, first, self.today)
-        self.assertEqual(answer, {self.distributor_north.id: score.score, self.distributor_south.id: None})
+        self.assertEqual(answer, {self.distributor_north.id: score.score, self.distributor_south.id: 0.0})
         scores._refresh(first, days[-1])
         self.assertEqual(scores.search_count([("partner_id", "=", self.distributor_north.id)]), 1)
         self.assertEqual(score.with_user(self.clerk_north).score, score.score)
         with self.assertRaises(AccessError):
             score.with_user(self.clerk_south).read(["score"])
+
+    def test_who_reports_nothing_scores_nothing(self):
+        """Under an agreement and a reporting window, silence is neither on time nor complete; without, it says nothing."""
+        scores = self.env["dms.feed.score"]
+        first = fields.Date.subtract(self.today.replace(day=1), months=1)
+        last = fields.Date.subtract(self.today.replace(day=1), days=1)
+        both = self.distributor_north | self.distributor_south
+        self.env["dms.feed.rule"].search([]).active = False
+        scores._refresh(first, last)
+        self.assertEqual(
+            set(scores._get_scores(both, first, last).values()), {None}, "nobody asked for reports"
+        )
+        rule = self.env["dms.feed.rule"].create(
+            {"name": "Noon", "kind": "window", "partner_ids": self.distributor_south.ids}
+        )
+        scores._cron_refresh()
+        south = scores.search([("partner_id", "=", self.distributor_south.id), ("month", "=", first)])
+        self.assertRecordValues(
+            south, [{"on_time": 0, "complete": 0, "score": 0, "judged": "on_time,complete"}]
+        )
+        self.assertEqual(scores._get_scores(both, first, last)[self.distributor_north.id], None)
+        # its sales, loaded by the brand, are no silence
+        self.env["dms.feed"]._receive(
+            f"distributor,product_code,date,quantity\nD-SOUTH,TEA,{first},1".encode(), "own.csv"
+        )
+        south.sudo().unlink()
+        scores._refresh(first, last)
+        self.assertEqual(scores._get_scores(both, first, last)[self.distributor_south.id], None)
+        self.assertEqual(rule.cycle, "day")
+
+    def test_monthly_and_weekly_reporters(self):
+        first = fields.Date.subtract(self.today.replace(day=1), months=2)
+        last = fields.Date.subtract(fields.Date.add(first, months=1), days=1)
+        rule = self.env["dms.feed.rule"].search([("kind", "=", "window")])
+        rule.write({"cycle": "month", "due_days": 3})
+        self._send(
+            f",TEA,{first},1", f",TEA,{last},1", came=f"{fields.Date.add(last, days=2)} 02:00:00"
+        )  # fmt: skip
+        scores = self.env["dms.feed.score"]
+
+        def score():
+            scores._refresh(first, last)
+            return scores.search([("partner_id", "=", self.distributor_north.id), ("month", "=", first)])
+
+        self.assertEqual((score().on_time, score().complete), (100, 100), "a month is reported at its end")
+        rule.cycle = "week"
+        self.assertEqual(score().on_time, 50, "the first week's sales were due a week later")
+        self.assertLess(score().complete, 100)

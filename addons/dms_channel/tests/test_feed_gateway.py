@@ -5,10 +5,15 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from unittest.mock import patch
 
+from odoo.exceptions import ConcurrencyError
 from odoo.tests import HttpCase, tagged
+from odoo.tools import mute_logger
 
 from odoo.addons.dms_channel.tests.common import DmsChannelCommon
+from odoo.addons.dms_channel.tools import spool
+from odoo.addons.dms_channel.tools.feed_reader import Limits
 
 ROWS = b"product_code,date,quantity\nTEA,2025-01-05,3\nTEEA,2025-01-05,1\n"
 MAIL = """From: %(sender)s
@@ -82,9 +87,11 @@ class TestFeedGateway(DmsChannelCommon):
             company = self.env.company.sudo()
             company.dms_feed_folder, company.dms_feed_folder_release = name, True
             (folder / "D-NORTH").mkdir()
+            returned = b"product_code,date,returned\nTEA,2025-01-05,2\n"
             old = time.time() - 600
             for path, content in (
                 ("D-NORTH/a.csv", ROWS),
+                ("D-NORTH/Returns_2025-01.csv", returned),
                 ("D-NORTH/partial.csv", ROWS + b"TE"),
                 ("D-NORTH/.hidden.csv", ROWS),
                 ("broken.xlsx", b"PK\x03\x04"),
@@ -98,7 +105,16 @@ class TestFeedGateway(DmsChannelCommon):
                 feeds._take_file(company, path)
             self.env.cr.postcommit.run()
             self.assertRecordValues(
-                self._feeds(), [{"filename": "a.csv", "released_count": 1, "error_count": 1}]
+                self._feeds().sorted("filename"),
+                [
+                    {
+                        "filename": "Returns_2025-01.csv",
+                        "kind": "returns",
+                        "released_count": 1,
+                        "error_count": 0,
+                    },
+                    {"filename": "a.csv", "kind": "sell_through", "released_count": 1, "error_count": 1},
+                ],
             )
             left = sorted(path.name for path in folder.rglob("*") if path.is_file())
             self.assertEqual(
@@ -108,7 +124,7 @@ class TestFeedGateway(DmsChannelCommon):
             self.assertTrue([name for name in left if name.endswith("a.csv")])
             [reason] = (folder / "refused").glob("*.txt")
             self.assertIn("damaged", reason.read_text())
-            self.assertEqual(len(list((folder / "done").iterdir())), 1)
+            self.assertEqual(len(list((folder / "done").iterdir())), 2)
 
     def test_for_programs(self):
         feeds = self.env["dms.feed"].with_user(self.user_channel)
@@ -181,3 +197,58 @@ class TestFeedEndpoint(DmsChannelCommon, HttpCase):
         self.assertEqual(answer.status_code, 422)
         self.assertIn("No column", answer.json()["error"])
         self.assertEqual(self._post(ROWS, query="distributor=NOBODY").status_code, 422)
+
+    def test_the_body_is_kept_as_it_came_and_read_from_the_file(self):
+        body = ROWS * 3 + "茶,2025-01-05,1\n".encode()
+        answer = self._post(body).json()
+        attachment = self.env["dms.feed"].browse(answer["id"]).attachment_id
+        self.assertEqual(attachment.raw, body)
+        self.assertEqual(attachment.file_size, len(body))
+        self.assertEqual(attachment._get_content().read_bytes(), body)
+        self.assertEqual(attachment.checksum, attachment._compute_checksum(body))
+        feed = self.env["dms.feed"].browse(answer["id"])
+        feed.action_reject()
+        again = self._post(body).json()
+        self.assertNotEqual(again["id"], answer["id"])
+        twin = self.env["dms.feed"].browse(again["id"]).attachment_id
+        self.assertEqual(twin.store_fname, attachment.store_fname, "the same bytes are stored once")
+
+    def test_a_request_that_is_tried_again_has_its_body_still(self):
+        feeds = self.env.registry["dms.feed"]
+        take, tries = feeds._take, []
+
+        def take_second(self, *args, **kwargs):
+            tries.append(args)
+            if len(tries) == 1:
+                raise ConcurrencyError("the first one loses")
+            return take(self, *args, **kwargs)
+
+        with patch.object(feeds, "_take", take_second), mute_logger("odoo.service.model"):
+            answer = self._post(ROWS)
+        self.assertEqual((len(tries), answer.status_code, answer.json()["lines"]), (2, 201, 2))
+
+    def test_too_large(self):
+        with patch.object(spool, "Limits", lambda: Limits(file=1 << 20)):
+            answer = self._post(ROWS + b"x" * (3 << 20))
+        self.assertEqual(answer.status_code, 422)
+        self.assertIn("Split it by period", answer.json()["error"])
+        bomb = gzip.compress(ROWS + b"," * (40 << 20))
+        answer = self._post(bomb, content_type="application/gzip")
+        self.assertEqual(answer.status_code, 422)
+        self.assertIn("too large once unpacked", answer.json()["error"])
+
+    def test_other_kinds(self):
+        lines = "\n".join(
+            json.dumps({"device": "D1", "outlet": "O-1", "sku": "TEA", "time": f"2025-02-01T{hour:02}:00:00Z", "level": 3})
+            for hour in range(24)
+        ).encode()  # fmt: skip
+        query = "distributor=D-NORTH&release=1&kind=sensor"
+        answer = self._post(lines, query=query, content_type="application/x-ndjson").json()
+        self.assertEqual((answer["released"], answer["state"]), (24, "released"), answer)
+        answer = self._post(
+            b"code,name\nE-1,Shop One\n", query="distributor=D-NORTH&release=1&kind=outlet"
+        ).json()
+        self.assertEqual(answer["released"], 1)
+        self.assertTrue(
+            self.env["res.partner"].search([("ref", "=", "E-1"), ("channel_role", "=", "outlet")])
+        )

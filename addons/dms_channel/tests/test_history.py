@@ -1,5 +1,6 @@
 import gzip
 import tempfile
+from itertools import islice
 from pathlib import Path
 
 from odoo.tests import tagged
@@ -10,6 +11,12 @@ MAPPING = {
     "columns": {"distributor": "region", "product_code": "product", "quantity": "qty", "amount": "revenue"},
     "create_missing": True,
     "products": {"file": "products.csv", "code": "product", "name": "name", "price": "price"},
+}
+KOUBEI = {
+    "columns": {"quantity": "qty"},
+    "create_missing": True,
+    "outlets": {"file": "outlets.csv.gz", "name": "{cat2} {outlet}", "city": "city", "distributor": "city"},
+    "sales": {"distributor": "city", "product_code": "{cat1}", "unit_price": "per_pay"},
 }
 
 
@@ -63,3 +70,93 @@ class TestHistory(DmsChannelCommon):
         self.assertFalse(packed["existing"])
         self.assertEqual((packed["duplicates"], packed["released"], packed["moves"]), (60, 0, 0))
         self.assertEqual(position.quantity, 5 - 55)
+
+    def test_outlets_of_a_file(self):
+        """Outlets come through the inbox as master data, and say whose sales and of what they are."""
+        (self.folder / "shops.csv").write_text(
+            "shop,town,trade,status\n1,Ghent,Food,open\n2,Ghent,Drinks,\n3,Leuven,Food,perhaps\n"
+        )
+        path = self.folder / "pay.csv"
+        path.write_text(
+            "shop,date,n\n1,2025-01-05,3\n2,2025-01-05,4\n2,2025-01-06,x\n3,2025-01-05,2\n9,2025-01-05,1\n"
+        )
+        mapping = {
+            "columns": {"outlet": "shop", "quantity": "n"},
+            "create_missing": True,
+            "outlets": {
+                "file": "shops.csv",
+                "outlet": "shop",
+                "name": "{trade} {shop}",
+                "city": "town",
+                "distributor": "town",
+                "status": "status",
+            },
+            "sales": {"distributor": "town", "product_code": "{trade}"},
+        }
+        report = self.env["dms.feed"]._load_history(str(path), mapping)
+        self.assertEqual(report["created"], {"distributors": 2, "outlets": 0, "products": 2})
+        self.assertEqual(
+            (report["outlets"]["rows"], report["outlets"]["released"]), (3, 2), report["outlets"]
+        )
+        self.assertEqual(report["outlets"]["refused_by_reason"], {"Unknown status": 1})
+        self.assertEqual((report["rows"], report["released"], report["refused"]), (5, 2, 3))
+        self.assertEqual(
+            report["refused_by_reason"],
+            {"Unreadable quantity": 1, "Unknown outlet": 1, "No product code": 1},
+        )
+        self.assertIn('"x" is no number', report["examples"]["Unreadable quantity"])
+        shop = self.env["res.partner"].search([("name", "=", "Drinks 2")])
+        self.assertRecordValues(shop, [{"city": "Ghent", "channel_role": "outlet", "ref": "2"}])
+        self.assertEqual(shop.upstream_id.ref, "Ghent")
+        again = self.env["dms.feed"]._load_history(str(path), mapping)
+        self.assertTrue(again["existing"])
+        self.assertEqual(again["outlets"], report["outlets"])
+
+
+@tagged("post_install", "-at_install")
+class TestRealHistory(DmsChannelCommon):
+    """A part of two real histories, where they lie beside the checkout."""
+
+    FOLDER = Path(__file__).resolve().parents[4] / "shared" / "data" / "forecast"
+    ROWS = 4000
+
+    def _load_part(self, name, mapping):
+        folder = self.FOLDER / name
+        if not folder.is_dir():
+            self.skipTest(f"{folder} is not there")
+        part = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        for path in folder.glob("*.csv.gz"):
+            if path.name != "sales.csv.gz":
+                (part / path.name).symlink_to(path)
+        with gzip.open(folder / "sales.csv.gz", "rt") as source, open(part / "sales.csv", "w") as target:
+            target.writelines(islice(source, self.ROWS + 1))
+        report = self.env["dms.feed"]._load_history(str(part / "sales.csv"), mapping)
+        self.assertEqual(report["rows"], self.ROWS)
+        self.assertEqual(
+            report["released"] + report["refused"] + report["duplicates"] + report["to_confirm"],
+            report["rows"],
+        )
+        self.assertEqual(sum(report["refused_by_reason"].values()), report["refused"])
+        self.assertEqual(set(report["examples"]), set(report["refused_by_reason"]))
+        self.assertFalse(self.env["dms.channel.position"]._check_consistency())
+        return report
+
+    def test_uci_online_retail(self):
+        report = self._load_part(
+            "uci_online_retail",
+            {
+                **MAPPING,
+                "products": {
+                    "file": "products.csv.gz",
+                    "code": "product",
+                    "name": "name",
+                    "price": "median_price",
+                },
+            },
+        )
+        self.assertGreater(report["released"], 0.9 * self.ROWS)
+
+    def test_koubei(self):
+        report = self._load_part("koubei", KOUBEI)
+        self.assertGreater(report["released"], 0.9 * self.ROWS)
+        self.assertGreater(report["outlets"]["released"], 1000)

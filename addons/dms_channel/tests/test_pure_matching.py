@@ -1,6 +1,6 @@
 import unittest
 
-from odoo.addons.dms_channel.tools.matching import best
+from odoo.addons.dms_channel.tools.matching import best, find_similar
 
 PRODUCTS = [
     (1, ("QH-TEA-500", "6901234567892", "Green Tea 500 ml")),
@@ -25,3 +25,19 @@ class TestMatching(unittest.TestCase):
             with self.subTest(code):
                 found = best(code, PRODUCTS)
                 self.assertEqual(found and found[0], expected)
+
+    def test_similar_shops(self):
+        known = [
+            ("Corner Shop", "Mill Lane 1", "Ghent", "O-1"),
+            ("Corner Shop", "Mill Lane 1", "Leuven", "O-2"),
+        ]
+        new = [
+            (1, "Corner-Shop Ltd", "Mill Lane 1", "ghent", "A"),
+            (2, "Corner Shop", "High Street 99", "Ghent", "B"),
+            (3, "Station Kiosk", "Platform 1", "Ghent", "C"),
+            (4, "Station Kiosk.", "Platform 1", "Ghent", "D"),
+            (5, "Corner Shop", "", "Ghent", "E"),
+        ]
+        found = dict(find_similar(new, known, among=True))
+        self.assertEqual({key: entry[3] for key, entry in found.items()}, {1: "O-1", 4: "C"})
+        self.assertEqual(list(dict(find_similar(new, known))), [1], "the new ones are not compared")

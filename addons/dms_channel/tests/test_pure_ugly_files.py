@@ -10,6 +10,7 @@ or a regular expression of the sentence with which the whole file is refused.
 import datetime
 import gzip
 import io
+import json
 import re
 import unittest
 import zipfile
@@ -241,6 +242,50 @@ UGLY = [
 ]  # fmt: skip
 
 
+ZONE = "Asia/Shanghai"
+TIMES = "device,product_code,time,quantity"
+SHOPS = "code,name,address,phone,status"
+#: The same of the other kinds: (kind, name, bytes, expected). Moments are UTC; of outlets "row | code | details | issues".
+UGLY_KINDS = [
+    # shelf sensors
+    ("sensor", "times with and without a zone", csv_bytes("D,TEA,2025-01-05T08:00:00Z,1", "D,TEA,2025-01-05 08:00:00+08:00,1", "D,TEA,2025-01-05 08:00,1", "D,TEA,2025/1/5 8:00 PM,1", "D,TEA,2025年1月5日8时30分,1", head=TIMES), ["2 | TEA | 2025-01-05 08:00:00 | 1", "3 | TEA | 2025-01-05 00:00:00 | 1", "4 | TEA | 2025-01-05 00:00:00 | 1", "5 | TEA | 2025-01-05 12:00:00 | 1", "6 | TEA | 2025-01-05 00:30:00 | 1"]),
+    ("sensor", "a day that is another one elsewhere", csv_bytes("D,TEA,2025-01-05T23:30:00-0500,1", head=TIMES), ["2 | TEA | 2025-01-06 04:30:00 | 1"]),
+    ("sensor", "seconds and milliseconds since 1970", csv_bytes("D,TEA,1736064000,1", "D,TEA,1736064000000,1", head=TIMES), ["2 | TEA | 2025-01-05 08:00:00 | 1", "3 | TEA | 2025-01-05 08:00:00 | 1"]),
+    ("sensor", "a day without a time", csv_bytes("D,TEA,2025-01-05,1", head=TIMES), ["2 | TEA | - | 1 | time_missing"]),
+    ("sensor", "no time at all, or none that is", csv_bytes("D,TEA,,1", "D,TEA,2025-01-05 25:00,1", "D,TEA,noon,1", head=TIMES), ["2 | TEA | - | 1 | date_missing", "3 | TEA | - | 1 | time_missing", "4 | TEA | - | 1 | moment_unreadable"]),
+    ("sensor", "times of a spreadsheet", sheet(["设备", "商品编码", "采集时间", "在架数量"], ["D", "TEA", datetime.datetime(2025, 1, 5, 9, 15), 0]), ["2 | TEA | 2025-01-05 01:15:00 | 0"]),
+    ("sensor", "a level below nothing", csv_bytes("D,TEA,2025-01-05 08:00,-1", ",TEA,2025-01-05 08:00,", head=TIMES), ["2 | TEA | 2025-01-05 00:00:00 | -1 | quantity_negative", "3 | TEA | 2025-01-05 00:00:00 | - | device_missing,quantity_missing"]),
+    ("sensor", "sales instead of readings", csv_bytes("TEA,2025-01-05,1"), "No column was recognised as device"),
+    # returns
+    ("returns", "all with a minus", csv_bytes("TEA,2025-01-05,-3", "TEA,2025-01-06,(2)", head="product_code,date,returned"), ["2 | TEA | 2025-01-05 | 3", "3 | TEA | 2025-01-06 | 2"]),
+    ("returns", "one with a minus", csv_bytes("TEA,2025-01-05,3", "TEA,2025-01-06,-2", head="产品编码,退货日期,退货数量"), ["2 | TEA | 2025-01-05 | 3", "3 | TEA | 2025-01-06 | -2 | quantity_negative"]),
+    ("returns", "a formula for a reason", csv_bytes('TEA,2025-01-05,3,"=cmd|calc"', head="sku,date,qty,reason"), ["2 | TEA | 2025-01-05 | 3 | formula"]),
+    # outlets
+    ("outlet", "line breaks in an address", csv_bytes('A1,Shop,"Gate 2\r\n  Mill Lane 1\n",,', head=SHOPS), ['2 | A1 | {"name": "Shop", "street": "Gate 2, Mill Lane 1"}']),
+    ("outlet", "phone numbers as numbers", sheet(SHOPS.split(","), ["A1", "Shop", None, 13800138000.0, None], ["A2", "Shop", None, 1.38e10, None]), ['2 | A1 | {"name": "Shop", "phone": "13800138000"}', '3 | A2 | {"name": "Shop", "phone": "13800000000"}']),
+    ("outlet", "phone numbers that a spreadsheet shortened", csv_bytes("A1,Shop,,1.38E+10,", "A2,Shop,,13800138000.0,", "A3,Shop,,+86 138-0013-8000 ext 12,", "A4,Shop,,ask Ann,", head=SHOPS), ['2 | A1 | {"name": "Shop", "phone": "1.38E+10"} | phone_unreadable', '3 | A2 | {"name": "Shop", "phone": "13800138000"}', '4 | A3 | {"name": "Shop", "phone": "+86 138-0013-8000 ext 12"}', '5 | A4 | {"name": "Shop", "phone": "ask Ann"} | phone_unreadable']),
+    ("outlet", "closed shops", csv_bytes("A1,Shop,,,停业", "A2,Shop,,,营业", "A3,Shop,,,so so", head=SHOPS), ['2 | A1 | {"name": "Shop", "open": false, "status": "停业"}', '3 | A2 | {"name": "Shop", "open": true, "status": "营业"}', '4 | A3 | {"name": "Shop", "status": "so so"} | status_unknown']),
+    ("outlet", "formulas in names", csv_bytes('A1,"=HYPERLINK(""http://x"",""Shop"")",,,', "A2,@SUM(A1),,,", "A3,Shop,,=1+1,", "+A4,Shop,,,", head=SHOPS), [re.compile("formula$")] * 4),
+    ("outlet", "Chinese headers", csv_bytes("A1,一店,上海市南京路1号,021-5555,营业", head="客户编码,客户名称,详细地址,联系电话,营业状态", encoding="gb18030"), ['2 | A1 | {"name": "一店", "open": true, "phone": "021-5555", "status": "营业", "street": "上海市南京路1号"}']),
+    ("outlet", "a shop without code or name", csv_bytes(",Shop,,,", "A2,,,,", head=SHOPS), ['2 | - | {"name": "Shop"} | outlet_missing', "3 | A2 | {} | name_missing"]),
+    ("outlet", "a total below", csv_bytes("A1,Shop,,,", "Total,,,2,", head=SHOPS), ['2 | A1 | {"name": "Shop"}']),
+    ("outlet", "sales instead of shops", csv_bytes("TEA,2025-01-05,1"), "No column was recognised as outlet, name"),
+]  # fmt: skip
+
+
+def read_kind(kind, raw):
+    layout = feed_reader.inspect(raw, kind=kind)
+    for line in feed_reader.read_lines(raw, layout, kind, zone=ZONE):
+        if kind == "outlet":
+            row, _distributor, code, details, issues = line
+            what = [json.dumps(json.loads(details), ensure_ascii=False, sort_keys=True)]
+        else:
+            row, code, issues = line[0], line[3], line[-1]
+            values = (line[-2], line[13]) if kind == "sensor" else line[13:15]
+            what = [value or "-" for value in values]
+        yield " | ".join([str(row), code or "-", *what, *([issues] if issues else [])])
+
+
 def read(raw):
     layout = feed_reader.inspect(raw)
     return [Line(*line) for line in feed_reader.read_lines(raw, layout)]
@@ -263,6 +308,21 @@ class TestUglyFiles(unittest.TestCase):
                     self.assertRegex(str(caught.exception), r"^[A-Z\"].*\.$", "a refusal is a sentence")
                     continue
                 found = [described(line) for line in read(raw)]
+                self.assertEqual(len(found), len(expected), found)
+                for text, wanted in zip(found, expected, strict=True):
+                    if isinstance(wanted, re.Pattern):
+                        self.assertRegex(text, wanted)
+                    else:
+                        self.assertEqual(text, wanted)
+
+    def test_each_of_other_kinds(self):
+        for kind, name, raw, expected in UGLY_KINDS:
+            with self.subTest(name):
+                if isinstance(expected, str):
+                    with self.assertRaisesRegex(FeedError, expected):
+                        list(read_kind(kind, raw))
+                    continue
+                found = list(read_kind(kind, raw))
                 self.assertEqual(len(found), len(expected), found)
                 for text, wanted in zip(found, expected, strict=True):
                     if isinstance(wanted, re.Pattern):

@@ -8,9 +8,10 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.http import content_disposition, request
 
-from odoo.addons.dms_channel.models.dms_feed_line import RAW_FIELDS
+from odoo.addons.dms_channel.models.dms_feed_line import MENDABLE_FIELDS, TEXT_FIELDS
 from odoo.addons.dms_channel.tools import feed_reader, matching
-from odoo.addons.dms_channel.tools.feed_columns import KINDS
+from odoo.addons.dms_channel.tools.feed_columns import KINDS, FeedError
+from odoo.addons.dms_channel.tools.spool import Spool
 from odoo.addons.portal.controllers.portal import pager as portal_pager
 
 from .distributor import DistributorPortal
@@ -36,6 +37,22 @@ ISSUE_FIELDS = {
     "territory_outside": ("outlet_code",),
     "stock_short": ("quantity_text",),
     "similar": ("reference",),
+    "return_twice": ("quantity_text",),
+    "batch": ("batch_code",),
+    "device": ("device_code",),
+    "moment": ("date_text",),
+    "time": ("date_text",),
+    "reading": ("date_text", "quantity_text"),
+    "outlet_closed": ("outlet_code", "date_text"),
+    "outlet_similar": ("outlet_code",),
+    "outlet_taken": ("outlet_name", "street_text"),
+    "outlet_in_use": ("status_text",),
+    "name": ("outlet_name",),
+    "phone": ("phone_text",),
+    "email": ("email_text",),
+    "status": ("status_text",),
+    "country": ("country_text",),
+    "state": ("state_text",),
 }
 
 
@@ -54,15 +71,15 @@ class FeedPortal(DistributorPortal):
             return request.redirect("/my")
         if not file or not getattr(file, "filename", ""):
             return self._dms_render_feeds(error=request.env._("Choose the file to send first."))
+        if kind not in self._dms_kinds():
+            kind = "sell_through"
         known = request.env["dms.feed"].search_count(self._dms_own())
         try:
+            spool = Spool(file.stream)
             with request.env.cr.savepoint():
-                feed = request.env["dms.feed"]._receive(
-                    file.read(),
-                    file.filename[:200],
-                    kind=kind if kind == "count" else "sell_through",
-                    keep=True,
-                )
+                feed = request.env["dms.feed"]._receive(spool.path, file.filename[:200], kind=kind, keep=True)
+        except FeedError as error:
+            return self._dms_render_feeds(error=request.env["dms.feed"]._translate_error(error), kind=kind)
         except (AccessError, UserError) as error:
             return self._dms_render_feeds(error=str(error), kind=kind)
         again = request.env["dms.feed"].search_count(self._dms_own()) == known
@@ -71,7 +88,7 @@ class FeedPortal(DistributorPortal):
     @http.route("/my/feeds/template/<string:kind>.<string:form>", type="http", auth="user", methods=["GET"])
     def dms_feed_template(self, kind, form, **kw):
         """An empty report with the right headers and an example row."""
-        if kind not in ("sell_through", "count") or form not in ("csv", "xlsx") or not self._dms_member():
+        if form not in ("csv", "xlsx") or not self._dms_member() or kind not in self._dms_kinds():
             return request.not_found()
         content = feed_reader.template(kind)
         mimetype = "text/csv; charset=utf-8"
@@ -108,7 +125,9 @@ class FeedPortal(DistributorPortal):
         if not line_sudo:
             return {"error": request.env._("This line is gone. Load the page again.")}
         texts = {
-            name: str(text or "").strip()[:1000] for name, text in (texts or {}).items() if name in RAW_FIELDS
+            name: str(text or "").strip()[:1000]
+            for name, text in (texts or {}).items()
+            if name in MENDABLE_FIELDS
         }
         try:
             with request.env.cr.savepoint():
@@ -233,6 +252,35 @@ class FeedPortal(DistributorPortal):
 
     # What the pages show
 
+    def _dms_kinds(self):
+        """The kinds of reports that the user's own company can send."""
+        return request.env["dms.feed"]._get_kinds(self._dms_member().channel_role)
+
+    @http.route(["/my/shelves", "/my/shelves/page/<int:page>"], type="http", auth="user", website=True)
+    def dms_shelves(self, page=1, sortby=None, filterby=None, search="", **kw):
+        """What sensors saw on the shelves of the user's outlets, or on its own: the empty ones first."""
+        if not self._dms_member():
+            return request.redirect("/my")
+        own_id = self._dms_member().id
+        values = self._dms_list_values(
+            "dms.shelf.level", ["|", ("partner_id", "=", own_id), ("outlet_id", "=", own_id)],
+            "/my/shelves", "dms_feed",
+            page=page, sortby=sortby, filterby=filterby, search=search,
+            search_domain=lambda text: ["|",
+                ("outlet_id", "in", request.env["res.partner"].sudo()._search([("name", "ilike", text)])),
+                ("product_id", "in", request.env["product.product"].sudo()._search([("name", "ilike", text)]))],
+            sortings={
+                "out": {"label": request.env._("Longest empty"), "order": "is_out desc, out_since, id"},
+                "read": {"label": request.env._("Last reading"), "order": "moment desc, id"},
+            },
+            filters={
+                "all": {"label": request.env._("All"), "domain": []},
+                "out": {"label": request.env._("Empty"), "domain": [("is_out", "=", True)]},
+            },
+        )  # fmt: skip
+        values |= {"levels": values["records"].sudo(), "dms_title": request.env._("Shelves")}
+        return request.render("dms_portal.portal_shelves", values)
+
     def _dms_find_own_feed(self, feed_id):
         """The feed, in sudo, when the user's own company sent it; whoever only may read it does not work on it."""
         feed_sudo = self._dms_find("dms.feed", feed_id)
@@ -263,16 +311,24 @@ class FeedPortal(DistributorPortal):
             [("partner_id", "=", self._dms_member().id)], order="month desc", limit=1
         )
         values.update(
-            {"feeds": values["records"].sudo(), "dms_error": error, "kind": kind, "score": score.sudo()}
+            {
+                "feeds": values["records"].sudo(),
+                "dms_error": error,
+                "kind": kind,
+                "kinds": self._dms_kinds(),
+                "score": score.sudo(),
+                "empty_shelves": request.env["dms.shelf.level"].search_count([("is_out", "=", True)]),
+                "shelves": request.env["dms.shelf.level"].search_count([], limit=1),
+            }
         )
         return request.render("dms_portal.portal_feeds", values)
 
     def _dms_feed_values(self, feed_sudo):
         labels = self._dms_line_labels()
+        names = TEXT_FIELDS[feed_sudo.kind]
         if feed_sudo.kind == "count":
-            labels = {
-                name: label for name, label in labels.items() if name not in ("outlet_code", "returned_text")
-            }
+            names = [name for name in names if name not in ("outlet_code", "returned_text")]
+        labels = {name: label for name, label in labels.items() if name in names}
         return {
             "feed": feed_sudo,
             "labels": labels,
@@ -285,10 +341,23 @@ class FeedPortal(DistributorPortal):
     def _dms_line_labels(self):
         """The texts of a line that its sender can mend; the distributor is always the sender itself."""
         return {
+            "device_code": request.env._("Device"),
             "product_code": request.env._("Product"),
             "date_text": request.env._("Date"),
             "quantity_text": request.env._("Quantity"),
             "outlet_code": request.env._("Outlet"),
+            "outlet_name": request.env._("Name"),
+            "street_text": request.env._("Address"),
+            "city_text": request.env._("City"),
+            "zip_text": request.env._("Zip"),
+            "state_text": request.env._("State"),
+            "country_text": request.env._("Country"),
+            "phone_text": request.env._("Phone"),
+            "email_text": request.env._("Email"),
+            "contact_text": request.env._("Contact"),
+            "status_text": request.env._("Open or closed"),
+            "batch_code": request.env._("Batch"),
+            "reason": request.env._("Reason of return"),
             "unit_text": request.env._("Unit"),
             "price_text": request.env._("Unit price"),
             "amount_text": request.env._("Amount"),
@@ -299,10 +368,11 @@ class FeedPortal(DistributorPortal):
     def _dms_issue_fields(self, line):
         """Names of the texts that the line's reasons are about."""
         names = []
+        texts = TEXT_FIELDS[line.feed_id.kind]
         for issue in f"{line.issues or ''},{line.warnings or ''}".split(","):
             found = ISSUE_FIELDS.get(issue) or ISSUE_FIELDS.get(issue.split("_")[0])
-            names += found or (RAW_FIELDS if issue else ())
-        return [name for name in RAW_FIELDS if name in names]
+            names += found or (texts if issue else ())
+        return [name for name in texts if name in names]
 
     def _dms_render_feed(self, feed_sudo, page=1, show=None, access_token=None, error=None, **kw):
         counts = {
@@ -338,11 +408,14 @@ class FeedPortal(DistributorPortal):
             names = {product.id: product.display_name for product in products}
             values["differences"] = [(names[row[0]], row[1], row[2]) for row in differences]
         if values["may_work"] and not feed_sudo.move_count and feed_sudo.partner_id:
-            values["column_labels"] = feed_sudo._get_column_labels()[:-1]
+            values["column_labels"] = feed_sudo._get_column_labels(feed_sudo.kind)[:-1]
             values["column_choices"] = feed_sudo._get_column_choices()
         success = None
         if kw.get("released", "").isdigit():
-            success = request.env._("%s lines released: your stock is up to date.", kw["released"])
+            if feed_sudo.kind in ("outlet", "sensor"):
+                success = request.env._("%s lines released.", kw["released"])
+            else:
+                success = request.env._("%s lines released: your stock is up to date.", kw["released"])
         elif kw.get("mapped", "").isdigit():
             success = request.env._("%s codes are known from now on, in later files too.", kw["mapped"])
         elif kw.get("again"):
@@ -390,12 +463,13 @@ class FeedPortal(DistributorPortal):
                 Domain([("sale_ok", "=", True), ("type", "=", "consu")]) & company_domain, limit=CHOICES_SHOWN
             )
             result["product"] = [(p.id, p.default_code or "", p.name) for p in products]
-        if "outlet" in kinds:
+        if kinds & {"outlet", "device"}:
             outlets = env["res.partner"].search(
                 Domain([("upstream_id", "=", feed_sudo.partner_id.id), ("channel_role", "=", "outlet")]),
                 limit=CHOICES_SHOWN,
             )
-            result["outlet"] = [(p.id, p.ref or "", p.name) for p in outlets]
+            rows = [(p.id, p.ref or "", p.name) for p in outlets]
+            result |= dict.fromkeys(kinds & {"outlet", "device"}, rows)
         if "unit" in kinds:
             result["unit"] = [(uom.id, "", uom.name) for uom in env["uom.uom"].search([])]
         return result

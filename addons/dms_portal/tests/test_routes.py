@@ -420,7 +420,7 @@ class TestRoutes(DmsPortalCommon):
         clerk_sibling = self._create_clerk("clerk_sibling", sibling)
         self._login(self.clerk_outlet)
         page = self._get("/my/feeds").text
-        self.assertIn("What you sold", page)
+        self.assertIn("Shelf readings", page)
         self.assertNotIn("Stock count", page)
         today = Date.context_today(self.env.user)
         answer = self.url_open(
