@@ -82,7 +82,8 @@ class CodePage(http.Controller):
             hits = Scan._count_hit(f"bad:{network}")
             if hits > BAD_CODES_PER_MINUTE:
                 return self._render("busy", 429)
-            self._record(Scan, None, gtin, serial, network)
+            if request.httprequest.method != "HEAD":
+                self._record(Scan, None, gtin, serial, network)
             return self._render("forged", 404)
         scan_sudo = self._find_scan(Scan, info, network, token)
         asked = place is not None
@@ -102,6 +103,9 @@ class CodePage(http.Controller):
             if scan_sudo.code_key == info["key"]:
                 return scan_sudo
         recent_sudo = Scan._find_recent(info["key"], device)
+        if request.httprequest.method == "HEAD":
+            # Whoever asks for the headers only looks whether the page is there.
+            return recent_sudo
         if recent_sudo or Scan._count_hit(f"scan:{network}") > RECORDED_PER_MINUTE:
             return recent_sudo
         return self._record(Scan, info, info["gtin"], info["serial"], network)
@@ -144,9 +148,10 @@ class CodePage(http.Controller):
             place["zip"] = re.sub(r"[^\w -]", "", postcode).strip()[:12]
         return place
 
-    def _render(self, verdict, status, info=None, scan_sudo=None, asked=False):
+    def _render(self, verdict, status, info=None, scan_sudo=None, asked=False, reason=None):
         values = {
             "verdict": verdict,
+            "reason": reason,
             "lang_code": request.env.lang or "en_US",
             "page_lang": (request.env.lang or "en_US").replace("_", "-"),
             "languages": self._get_languages(),

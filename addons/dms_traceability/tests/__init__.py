@@ -7,5 +7,6 @@ from . import (
     test_pure_gs1,
     test_pure_gs1_vectors,
     test_pure_labels,
+    test_resolver,
     test_shipping,
 )
