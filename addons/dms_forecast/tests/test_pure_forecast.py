@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from odoo.addons.dms_forecast.tools import combination, pgcopy
 from odoo.addons.dms_forecast.tools import forecast as engine
-from odoo.addons.dms_forecast.tools import pgcopy
 
 
 def market(n=60, days=240, seed=5):
@@ -157,12 +157,12 @@ class TestCumulativeQuantile(unittest.TestCase):
 class TestSimplexWeights(unittest.TestCase):
     def test_better_candidate_gets_the_weight(self):
         gram = np.array([[[1.0, 0.0], [0.0, 4.0]]])
-        weights = engine.simplex_weights(gram, np.full((1, 2), 0.5), steps=400)
+        weights = combination.simplex_weights(gram, np.full((1, 2), 0.5), steps=400)
         np.testing.assert_allclose(weights[0], [0.8, 0.2], atol=0.01)
 
     def test_exact_solution(self):
         gram = np.array([[1.0, 0.0], [0.0, 4.0]])
-        np.testing.assert_allclose(engine._Engine._best(gram), [0.8, 0.2], atol=1e-3)
+        np.testing.assert_allclose(combination.best_weights(gram), [0.8, 0.2], atol=1e-3)
 
 
 class TestPgCopy(unittest.TestCase):
