@@ -13,7 +13,7 @@ class ForecastWorld(World):
 
 
 def load(env):
-    ForecastWorld(env).run(supply, rules, forecasts, answers)
+    ForecastWorld(env).run(supply, rules, forecasts, health, answers)
 
 
 def supply(world):
@@ -91,7 +91,15 @@ def forecasts(world):
     before._run()
     now = Run.create({})
     world.name(before | now, ["forecast_before", "forecast_now"])
-    now.action_run()
+    now._run()
+
+
+def health(world):
+    """The last two months of stock health, as the nights would have written them, and today's with what follows."""
+    Health = world.env["dms.stock.health"].with_user(world.ref("user_manager")).sudo()
+    for back in (*range(57, 1, -7), 1):
+        Health._refresh(world.company, world.today - timedelta(days=back))
+    world.ref("forecast_now")._refresh_followers()
 
 
 def answers(world):

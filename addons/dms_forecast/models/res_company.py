@@ -1,6 +1,6 @@
 from odoo import fields, models
 
-from ..tools.inventory import HealthPolicy
+from ..tools.clearance import Terms
 
 
 class ResCompany(models.Model):
@@ -22,6 +22,34 @@ class ResCompany(models.Model):
     dms_orderpoint_service = fields.Float("Service level of the brand's warehouses (%)", default=95.0)
     dms_orderpoint_review_days = fields.Integer("Review of the brand's warehouses (days)", default=7)
 
+    dms_alert_below = fields.Float("Stock alert below (score)", default=60.0)
+    dms_alert_close = fields.Float("All-clear from (score)", default=75.0)
+    dms_holding_rate = fields.Float(
+        "Holding cost (% a year)",
+        default=24.0,
+        help="What stock costs that lies for a year: capital, space, ageing.",
+    )
+    dms_promo_days = fields.Integer("Promotion (days)", default=30)
+    dms_promo_elasticity = fields.Float(
+        "Price elasticity",
+        default=2.0,
+        help="By how many per cent sales rise where the price falls by one per cent.",
+    )
+    dms_promo_discount = fields.Float("Deepest discount (%)", default=40.0)
+    dms_transfer_rate = fields.Float("Freight of a transfer (% of value)", default=3.0)
+    dms_transfer_days = fields.Integer("Transfer (days)", default=7)
+    dms_return_rate = fields.Float("Cost of a return (% of value)", default=10.0)
+    dms_return_days = fields.Integer("Return (days)", default=14)
+
+    _dms_alert_scores = models.Constraint(
+        "CHECK (dms_alert_below BETWEEN 0 AND 100 AND dms_alert_close BETWEEN dms_alert_below AND 100)",
+        "Scores go from 0 to 100, and the all-clear comes not below the alert.",
+    )
+    _dms_clearance = models.Constraint(
+        "CHECK (dms_holding_rate >= 0 AND dms_promo_days > 0 AND dms_promo_elasticity > 0 AND dms_promo_discount BETWEEN 0 AND 99"
+        " AND dms_transfer_rate >= 0 AND dms_transfer_days > 0 AND dms_return_rate >= 0 AND dms_return_days > 0)",
+        "What clearing stock costs does not fit: days and elasticity must be positive, rates not negative, the deepest discount below 100 %.",
+    )
     _dms_forecast_days = models.Constraint(
         "CHECK (dms_overstock_days > 0 AND dms_slow_idle_days > 0 AND dms_slow_cover_days >= dms_overstock_days"
         " AND dms_lead_days >= 0 AND dms_forecast_horizon BETWEEN 1 AND 180 AND dms_orderpoint_review_days > 0"
@@ -30,6 +58,16 @@ class ResCompany(models.Model):
         " and the service level 50 to 99.9 %.",
     )
 
-    def _dms_health_policy(self):
+    def _dms_clearance_terms(self):
+        """What clearing stock costs, as the arithmetic wants it."""
         self.ensure_one()
-        return HealthPolicy(self.dms_overstock_days, self.dms_slow_idle_days, self.dms_slow_cover_days)
+        return Terms(
+            holding=self.dms_holding_rate / 100,
+            promo_days=self.dms_promo_days,
+            elasticity=self.dms_promo_elasticity,
+            discount_most=self.dms_promo_discount / 100,
+            freight=self.dms_transfer_rate / 100,
+            transfer_days=self.dms_transfer_days,
+            fee=self.dms_return_rate / 100,
+            return_days=self.dms_return_days,
+        )

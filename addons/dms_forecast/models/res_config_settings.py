@@ -13,3 +13,13 @@ class ResConfigSettings(models.TransientModel):
     dms_orderpoint_review_days = fields.Integer(
         related="company_id.dms_orderpoint_review_days", readonly=False
     )
+    dms_alert_below = fields.Float(related="company_id.dms_alert_below", readonly=False)
+    dms_alert_close = fields.Float(related="company_id.dms_alert_close", readonly=False)
+    dms_holding_rate = fields.Float(related="company_id.dms_holding_rate", readonly=False)
+    dms_promo_days = fields.Integer(related="company_id.dms_promo_days", readonly=False)
+    dms_promo_elasticity = fields.Float(related="company_id.dms_promo_elasticity", readonly=False)
+    dms_promo_discount = fields.Float(related="company_id.dms_promo_discount", readonly=False)
+    dms_transfer_rate = fields.Float(related="company_id.dms_transfer_rate", readonly=False)
+    dms_transfer_days = fields.Integer(related="company_id.dms_transfer_days", readonly=False)
+    dms_return_rate = fields.Float(related="company_id.dms_return_rate", readonly=False)
+    dms_return_days = fields.Integer(related="company_id.dms_return_days", readonly=False)

@@ -11,8 +11,8 @@ units = st.floats(0, 1e6)
 
 class TestHealth(unittest.TestCase):
     def assess(self, stock, daily, lead=0.0, idle=0.0, transit=0.0):
-        status, score, cover, slow = inventory.stock_health([stock], [transit], [daily], [lead], [idle])
-        return status[0], score[0], cover[0], bool(slow[0])
+        health = inventory.stock_health([stock], [transit], [daily], [lead], [idle])
+        return health.status[0], health.score[0], health.cover[0], bool(health.slow[0])
 
     def test_each_status(self):
         self.assertEqual(self.assess(100, 5)[0], inventory.HEALTHY)
@@ -29,27 +29,59 @@ class TestHealth(unittest.TestCase):
         self.assertEqual(self.assess(0, 0), (inventory.HEALTHY, 100, 0, False))
 
     def test_of_a_negative_position_nothing_is_known(self):
-        status, score, _cover, slow = inventory.stock_health([-50, 0], [0, 0], [5, 5], [30, 30], [400, 0])
-        self.assertEqual(status.tolist(), [inventory.UNKNOWN, inventory.STOCKOUT_RISK])
-        self.assertEqual(np.isnan(score).tolist(), [True, False])
-        self.assertFalse(slow.any())
+        health = inventory.stock_health([-50, 0], [0, 0], [5, 5], [30, 30], [400, 0])
+        self.assertEqual(health.status.tolist(), [inventory.UNKNOWN, inventory.STOCKOUT_RISK])
+        self.assertEqual(np.isnan(health.score).tolist(), [True, False])
+        self.assertFalse(health.slow.any())
+        self.assertEqual(health.cover_loss[0] + health.idle_loss[0] + health.short_loss[0], 0)
 
     def test_thresholds_follow_the_policy(self):
         policy = inventory.HealthPolicy(overstock=10, slow_idle=5, slow_cover=20)
-        status = inventory.stock_health([100, 60, 15], [0] * 3, [5, 4, 4], [0] * 3, [0, 0, 6], policy)[0]
-        self.assertEqual(status.tolist(), ["overstock", "overstock", "slow"])
+        health = inventory.stock_health([100, 60, 15], [0] * 3, [5, 4, 4], [0] * 3, [0, 0, 6], policy)
+        self.assertEqual(health.status.tolist(), ["overstock", "overstock", "slow"])
+
+    def test_each_row_can_have_thresholds_of_its_own(self):
+        policy = inventory.HealthPolicy(
+            np.array([60.0, 10.0]), np.array([60.0, 60.0]), np.array([180.0, 15.0])
+        )
+        health = inventory.stock_health([100, 100], [0, 0], [5, 5], [0, 0], [0, 0], policy)
+        self.assertEqual(health.status.tolist(), ["healthy", "slow"])
+        self.assertEqual(health.cover_loss.tolist(), [0, 50])
 
     @given(units, units, units, units, st.floats(0, 4000))
     def test_score_is_bounded_and_falls_with_idle_days(self, stock, transit, daily, lead, idle):
-        _status, score, cover, _slow = inventory.stock_health(
+        health = inventory.stock_health(
             [stock, stock], [transit] * 2, [daily] * 2, [lead] * 2, [idle, idle + 30]
         )
-        self.assertTrue(0 <= score[1] <= score[0] <= 100)
-        self.assertTrue((cover <= inventory.MAX_DAYS).all())
+        self.assertTrue(0 <= health.score[1] <= health.score[0] <= 100)
+        self.assertTrue((health.cover <= inventory.MAX_DAYS).all())
+        parts = 100 - health.cover_loss - health.idle_loss - health.short_loss
+        np.testing.assert_allclose(health.score, np.maximum(parts, 0))
 
     @given(units, units)
     def test_sell_through_is_a_share(self, sold, stock):
         self.assertTrue(0 <= float(inventory.sell_through(sold, stock)) <= 1)
+
+
+class TestClasses(unittest.TestCase):
+    def test_by_hand(self):
+        self.assertEqual(
+            inventory.abc_classes([500, 300, 100, 60, 40, 0]).tolist(), ["A", "A", "B", "B", "C", "C"]
+        )
+        self.assertEqual(inventory.abc_classes([0, 0]).tolist(), ["C", "C"])
+        self.assertEqual(inventory.abc_classes([1000, 1]).tolist(), ["A", "C"])
+        self.assertEqual(
+            inventory.xyz_classes([10, 10, 10, 0], [5, 10, 10.1, 0]).tolist(), ["X", "Y", "Z", "Z"]
+        )
+
+    @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=40))
+    def test_the_order_of_items_changes_no_class(self, value):
+        classes = inventory.abc_classes(value)
+        self.assertEqual(inventory.abc_classes(value[::-1]).tolist(), classes.tolist()[::-1])
+        for one, its in zip(value, classes, strict=True):
+            for other, others in zip(value, classes, strict=True):
+                if one >= other:
+                    self.assertLessEqual(its, others)
 
 
 class TestOrderQuantity(unittest.TestCase):

@@ -12,11 +12,25 @@ MAX_DAYS = 999.0
 
 @dataclass(frozen=True)
 class HealthPolicy:
-    """Thresholds in days: above `overstock` cover a stock is too high; no sale for `slow_idle` or cover above `slow_cover` makes it slow."""
+    """Thresholds in days, one for all or (n,) arrays: above `overstock` cover a stock is too high; no sale for `slow_idle` or cover above
+    `slow_cover` makes it slow."""
 
-    overstock: float = 60.0
-    slow_idle: float = 60.0
-    slow_cover: float = 180.0
+    overstock: float | np.ndarray = 60.0
+    slow_idle: float | np.ndarray = 60.0
+    slow_cover: float | np.ndarray = 180.0
+
+
+@dataclass
+class Health:
+    """What :func:`stock_health` answers for n distributors x products; the score is 100 less the three losses, 0 at least."""
+
+    status: np.ndarray  # (n,) of str
+    score: np.ndarray  # (n,) 0..100, NaN where unknown
+    cover: np.ndarray  # (n,) days
+    slow: np.ndarray  # (n,) bool
+    cover_loss: np.ndarray  # (n,) points taken off for too much cover
+    idle_loss: np.ndarray  # (n,) for days without a sale
+    short_loss: np.ndarray  # (n,) for a likely stock-out
 
 
 def days_of_cover(stock, daily_demand):
@@ -44,7 +58,7 @@ def stock_health(stock, in_transit, daily_demand, lead_demand, idle_days, policy
 
     :param lead_demand: (n,) high quantile of the demand until new goods can arrive
     :param idle_days: (n,) days since the last sale, or since the goods came in where nothing was ever sold; NaN where unknown
-    :return: status (n,) of str, score (n,) in 0..100, NaN where unknown, cover (n,), slow (n,) bool
+    :return: Health
     """
     policy = policy or HealthPolicy()
     unknown = np.asarray(stock, float) < 0
@@ -62,13 +76,46 @@ def stock_health(stock, in_transit, daily_demand, lead_demand, idle_days, policy
     )
     risk = (short > 0) & ~slow
     status = np.select([unknown, slow, risk, over], [UNKNOWN, SLOW, STOCKOUT_RISK, OVERSTOCK], HEALTHY)
-    width = max(policy.slow_cover - policy.overstock, 1.0)
+    width = np.maximum(np.subtract(policy.slow_cover, policy.overstock), 1.0)
     too_much = np.where(stock > 0, np.clip((cover - policy.overstock) / width, 0, 1), 0.0)
-    lazy = np.where(
-        stock > 0, np.clip((idle - policy.slow_idle / 2) / (1.5 * max(policy.slow_idle, 1.0)), 0, 1), 0.0
+    half = np.divide(policy.slow_idle, 2)
+    lazy = np.where(stock > 0, np.clip((idle - half) / (3 * np.maximum(half, 0.5)), 0, 1), 0.0)
+    losses = [np.where(unknown, 0.0, loss) for loss in (50 * too_much, 20 * lazy, 50 * short)]
+    score = np.where(unknown, np.nan, np.clip(100 - sum(losses), 0, 100))
+    return Health(status, score, cover, slow, *losses)
+
+
+def abc_classes(value):
+    """Class of each item by its share of the value of all, the largest first: A up to 80 %, B up to 95 %, C the rest.
+
+    An item belongs to the class in which its share begins, so the largest is always an A; items without value are C (Dickie 1951, as in
+    Silver, Pyke and Thomas 2017, ch. 2). Equal values get the same class.
+
+    :param value: (n,) money
+    :return: (n,) of "A", "B", "C"
+    """
+    value = np.maximum(np.asarray(value, float), 0)
+    total = value.sum()
+    if not total > 0:
+        return np.full(value.shape, "C")
+    _distinct, place = np.unique(-value, return_inverse=True)
+    sums = np.bincount(place, weights=value)
+    before = (np.cumsum(sums) - sums)[place] / total
+    return np.where(
+        value <= 0, "C", np.where(before < 0.8 - 1e-9, "A", np.where(before < 0.95 - 1e-9, "B", "C"))
     )
-    score = np.where(unknown, np.nan, np.clip(100 - 50 * too_much - 20 * lazy - 50 * short, 0, 100))
-    return status, score, cover, slow
+
+
+def xyz_classes(mean, deviation):
+    """Class of each item by the variation of its weekly demand (deviation / mean): X up to a half, Y up to one, Z above or without demand.
+
+    :param mean: (n,) units a week; deviation: (n,) of the weeks around it
+    :return: (n,) of "X", "Y", "Z"
+    """
+    mean, deviation = np.asarray(mean, float), np.asarray(deviation, float)
+    sold = mean > 0
+    variation = np.where(sold, deviation / np.where(sold, mean, 1), np.inf)
+    return np.where(variation <= 0.5, "X", np.where(variation <= 1.0, "Y", "Z"))
 
 
 def order_quantity(available, reorder_point, order_up_to, cap, pack, minimum=0.0):

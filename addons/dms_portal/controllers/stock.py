@@ -28,6 +28,8 @@ class StockPortal(DistributorPortal):
             for status, ids, count in Health._read_group(own, ["status"], ["product_id:array_agg", "__count"])
         }
 
+        alert = request.env["dms.stock.alert"].search([*own, ("state", "=", "open")], limit=1)
+
         def with_status(*statuses):
             return [
                 ("product_id", "in", [id_ for status in statuses for id_ in counts.get(status, ([], 0))[0]])
@@ -48,6 +50,10 @@ class StockPortal(DistributorPortal):
                 "risk": {"label": request.env._("Runs out soon"), "domain": with_status("stockout_risk")},
                 "slow": {"label": request.env._("Slow or too much"), "domain": with_status("slow", "overstock")},
                 "transit": {"label": request.env._("On its way"), "domain": [("in_transit", ">", 0)]},
+                "alert": {
+                    "label": request.env._("On the alert"),
+                    "domain": [("product_id", "in", alert.open_line_ids.sudo().product_id.ids)],
+                },
             },
         )  # fmt: skip
         positions_sudo = values["records"].sudo()
@@ -57,6 +63,7 @@ class StockPortal(DistributorPortal):
             {
                 "positions": positions_sudo,
                 "health": {health.product_id: health for health in health_sudo},
+                "alert": alert.sudo(),
                 "currency": company.currency_id,
                 "stock_value": value or 0.0,
                 "status_counts": {status: count for status, (_ids, count) in counts.items()},
@@ -90,6 +97,10 @@ class StockPortal(DistributorPortal):
                 "position": position_sudo,
                 "product": position_sudo.product_id,
                 "health": request.env["dms.stock.health"].search(own).sudo(),
+                "options": request.env["dms.stock.alert.line"]
+                .search([*own, ("state", "=", "open")], limit=1)
+                .sudo()
+                .option_ids,
                 "series": series_sudo,
                 "moves": request.env["dms.channel.move"]
                 .search(own, limit=MOVES_SHOWN, order="date desc, id desc")
