@@ -1,5 +1,6 @@
 # Parts of a model go before the model that inherits them.
 from . import (
+    dms_channel_layer,
     dms_feed_check,
     dms_feed_line_words,
     dms_feed_lookup,
@@ -8,6 +9,8 @@ from . import (
     dms_feed_receive,
     dms_feed_release,
     dms_feed_sensor,
+    dms_transfer_delivery,
+    dms_transfer_ledger,
 )
 
 # isort: split
@@ -89,6 +92,9 @@ from . import (
     dms_statement_ledger,
     dms_statement_line,
     dms_territory,
+    dms_transfer,
+    dms_transfer_consent,
+    dms_transfer_line,
     ir_attachment,
     loyalty_program,
     product_category,

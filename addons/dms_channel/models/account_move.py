@@ -25,6 +25,9 @@ class AccountMove(models.Model):
     dms_deduction_id = fields.Many2one(
         "dms.deduction", "Deduction", readonly=True, copy=False, ondelete="restrict", index="btree_not_null"
     )
+    dms_transfer_id = fields.Many2one(
+        "dms.transfer", "Transfer", readonly=True, copy=False, ondelete="restrict", index="btree_not_null"
+    )
     dms_rebate_pending = fields.Selection(
         [("new", "New"), ("changed", "Changed")],
         "Rebate Computation",
@@ -114,7 +117,12 @@ class AccountMove(models.Model):
 
     def _reverse_moves(self, default_values_list=None, cancel=False):
         self._dms_check_derived()
-        return super()._reverse_moves(default_values_list, cancel)
+        reversals = super()._reverse_moves(default_values_list, cancel)
+        # What gives back freight is no more a return of goods than the freight was a sale.
+        for reversal in reversals:
+            if transfer := reversal.reversed_entry_id.dms_transfer_id:
+                reversal.dms_transfer_id = transfer
+        return reversals
 
     def _dms_check_derived(self):
         """Entries that rebates made are undone where they came from, so that both always agree."""
@@ -166,6 +174,7 @@ class AccountMove(models.Model):
             self.state == "posted"
             and self.move_type in ("out_invoice", "out_refund")
             and not self.dms_settlement_id
+            and not self.dms_transfer_id
             and self.commercial_partner_id.channel_role == "distributor"
         )
 

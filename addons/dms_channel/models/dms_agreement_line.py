@@ -19,7 +19,7 @@ FIGURES = (
 # A sale of goods, or its return: no freight account, note or tax, and nothing of a settlement, which is no return.
 IS_SALE = SQL(
     """
-    move.state = 'posted' AND move.move_type IN ('out_invoice', 'out_refund') AND move.dms_settlement_id IS NULL
+    move.state = 'posted' AND move.move_type IN ('out_invoice', 'out_refund') AND move.dms_settlement_id IS NULL AND move.dms_transfer_id IS NULL
     AND line.display_type = 'product' AND line.product_id IS NOT NULL AND line.dms_settlement_use_id IS NULL
     """
 )
@@ -294,7 +294,7 @@ class DmsAgreementLine(models.Model):
                    AND move.invoice_date BETWEEN agreement.first AND agreement.last
                    AND move.state = 'posted'
                    AND move.move_type IN ('out_invoice', 'out_refund')
-                   AND move.dms_settlement_id IS NULL
+                   AND move.dms_settlement_id IS NULL AND move.dms_transfer_id IS NULL
                   JOIN account_move_line line
                     ON line.move_id = move.id AND line.display_type = 'product' AND line.product_id IS NOT NULL
                    AND line.dms_settlement_use_id IS NULL
@@ -321,7 +321,7 @@ class DmsAgreementLine(models.Model):
             ]
         )
         self.env["account.move"].flush_model(
-            ["commercial_partner_id", "company_id", "dms_settlement_id", "invoice_date", "partner_shipping_id", "state"]
+            ["commercial_partner_id", "company_id", "dms_settlement_id", "dms_transfer_id", "invoice_date", "partner_shipping_id", "state"]
         )  # fmt: skip
         self.env["res.partner"].flush_model(["territory_id"])
 

@@ -113,6 +113,25 @@ class DmsChannelMove(models.Model):
         index="btree_not_null",
         ondelete="restrict",
     )
+    transfer_line_id = fields.Many2one(
+        comodel_name="dms.transfer.line",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="restrict",
+    )
+    transfer_id = fields.Many2one(related="transfer_line_id.transfer_id", string="Transfer Document")
+    layer_date = fields.Date(
+        string="Sold In On",
+        readonly=True,
+        help="The day on which goods of a transfer came into the channel; empty: the move's own date.",
+    )
+    layer_price = fields.Float(
+        string="Sell-in Price",
+        digits=(16, 6),
+        readonly=True,
+        groups="dms_channel.dms_channel_group_user",
+        help="What the giver of a transfer paid for one unit, in the company's currency.",
+    )
     reversed_move_id = fields.Many2one(
         comodel_name="dms.channel.move",
         string="Reversal of",
@@ -328,6 +347,12 @@ class DmsChannelMove(models.Model):
             raise UserError(
                 self.env._(
                     "Goods on a delivery are corrected by the delivery's return, not by reversing the move."
+                )
+            )
+        if self.filtered("transfer_line_id"):
+            raise UserError(
+                self.env._(
+                    "Goods of a transfer are corrected by cancelling the transfer, not by reversing the move."
                 )
             )
         if self.filtered("reversed_move_id") or self.search_count(

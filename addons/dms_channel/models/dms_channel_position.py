@@ -26,6 +26,7 @@ class DmsChannelPosition(models.Model):
     """What a distributor has of a product: the sum of its channel moves, kept in the transaction that adds them."""
 
     _name = "dms.channel.position"
+    _inherit = ["dms.channel.layer"]
     _description = "Channel Stock Position"
     _order = "partner_id, product_id"
     _rec_name = "product_id"
@@ -53,6 +54,12 @@ class DmsChannelPosition(models.Model):
         digits="Product Unit",
         readonly=True,
         help="The part of the channel stock that is shipped but not yet signed for.",
+    )
+    promised = fields.Float(
+        string="Promised to Transfers",
+        digits="Product Unit",
+        compute="_compute_promised",
+        help="What the distributor has agreed to pass on and not handed over yet.",
     )
     price_unit = fields.Float(
         string="Last Sell-in Price",
@@ -135,11 +142,30 @@ class DmsChannelPosition(models.Model):
             )
         )
         dates = dict(rows)
+        self.sudo()._update_carried_dates(dates)
         today = fields.Date.context_today(self)
         for position in self:
             oldest = dates.get(position._origin.id, False)
             position.oldest_date = oldest
             position.oldest_days = (today - oldest).days if oldest else 0
+
+    def _update_carried_dates(self, dates):
+        """Goods that others passed on are older than their move says: there the layers tell (called as superuser)."""
+        pairs = self._get_carried_pairs(self.partner_id, self.product_id)
+        carried = self.filtered(lambda position: (position.partner_id.id, position.product_id.id) in pairs)
+        for company, positions in carried.grouped("company_id").items():
+            layers = self._get_layers(positions.partner_id, positions.product_id, company)
+            for position in positions:
+                own = layers.get((position.partner_id.id, position.product_id.id))
+                dates[position._origin.id] = own[0].day if own else False
+
+    @api.depends("partner_id", "product_id")
+    def _compute_promised(self):
+        promised = self.env["dms.transfer.line"].sudo()._get_promised(self.partner_id, self.product_id)
+        for position in self:
+            position.promised = promised.get(
+                (position.company_id.id, position.partner_id.id, position.product_id.id), 0.0
+            )
 
     @api.depends("quantity")
     def _compute_cover_days(self):
@@ -293,15 +319,23 @@ class DmsChannelPosition(models.Model):
         return SQL(
             """
             SELECT move.company_id, move.partner_id, move.product_id, SUM(move.quantity) AS quantity
-              FROM dms_channel_move move
-              JOIN stock_move stock ON stock.id = move.stock_move_id
-         LEFT JOIN stock_move returned ON returned.id = stock.origin_returned_move_id
-              JOIN stock_picking picking
-                ON picking.id = CASE WHEN move.quantity < 0 THEN returned.picking_id ELSE stock.picking_id END
-             WHERE picking.dms_receipt_state = 'in_transit' AND %s
+              FROM (
+                    SELECT move.company_id, move.partner_id, move.product_id, move.quantity
+                      FROM dms_channel_move move
+                      JOIN stock_move stock ON stock.id = move.stock_move_id
+                 LEFT JOIN stock_move returned ON returned.id = stock.origin_returned_move_id
+                      JOIN stock_picking picking
+                        ON picking.id = CASE WHEN move.quantity < 0 THEN returned.picking_id ELSE stock.picking_id END
+                     WHERE picking.dms_receipt_state = 'in_transit' AND %(condition)s
+                 UNION ALL
+                    SELECT move.company_id, move.partner_id, move.product_id, move.quantity
+                      FROM (%(transfers)s) move
+                     WHERE %(condition)s
+                   ) move
           GROUP BY move.company_id, move.partner_id, move.product_id
             """,
-            condition,
+            condition=condition,
+            transfers=self.env["dms.transfer.line"]._get_transit_sql(),
         )
 
     @api.model

@@ -207,7 +207,7 @@ class DmsRebateSource(models.AbstractModel):
                 line.display_type = 'product' AND line.product_id IS NOT NULL
                 AND line.dms_settlement_use_id IS NULL
                 AND move.state = 'posted' AND move.move_type IN ('out_invoice', 'out_refund')
-                AND move.dms_settlement_id IS NULL AND move.company_id = %s
+                AND move.dms_settlement_id IS NULL AND move.dms_transfer_id IS NULL AND move.company_id = %s
                 AND NOT EXISTS (SELECT FROM sale_order_line_invoice_rel AS rel
                                   JOIN sale_order_line AS sale ON sale.id = rel.order_line_id
                                  WHERE rel.invoice_line_id = line.id AND sale.is_delivery)

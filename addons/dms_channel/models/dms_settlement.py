@@ -969,6 +969,21 @@ class DmsSettlement(models.Model):
                         "document": f"account.payment,{item.payment_id.id}",
                     }
                 )
+        for item in self.env["dms.transfer"]._get_open_charge_items(self.partner_id, self.company_id):
+            party = (item.company_id, item.partner_id.commercial_partner_id, item.currency_id)
+            if settlement := by_party.get(party):
+                waiting.setdefault(settlement, []).append(
+                    {
+                        "kind": "deduction",
+                        "name": self.env._(
+                            "Freight of transfer %(transfer)s: %(invoice)s",
+                            transfer=item.move_id.dms_transfer_id.name,
+                            invoice=item.move_id.name,
+                        ),
+                        "amount": -item.amount_residual_currency,
+                        "item_id": item.id,
+                    }
+                )
         for deduction in self.env["dms.deduction"]._get_queued(self.partner_id, self.company_id):
             party = (deduction.company_id, deduction.partner_id, deduction.currency_id)
             if settlement := by_party.get(party):

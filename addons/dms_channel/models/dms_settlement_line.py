@@ -569,7 +569,7 @@ class DmsSettlementLine(models.Model):
                   FROM (%s) AS source
                   JOIN account_move AS move ON move.id = source.move_id
                    AND move.state = 'posted' AND move.move_type IN ('out_invoice', 'out_refund')
-                   AND move.dms_settlement_id IS NULL
+                   AND move.dms_settlement_id IS NULL AND move.dms_transfer_id IS NULL
                   JOIN LATERAL (
                         SELECT line.balance,
                                (SELECT array_agg(rel.account_tax_id ORDER BY rel.account_tax_id)

@@ -89,6 +89,41 @@ class ResCompany(models.Model):
         default=400,
         help="Days after which readings of shelf sensors are forgotten; 0 keeps them all. The last one of each shelf stays.",
     )
+    dms_transfer_credit_policy = fields.Selection(
+        [("giver", "Giver keeps the credit"), ("taker", "Credit goes to the taker")],
+        "Rebate Credit of Transfers",
+        default="giver",
+        required=True,
+        help="Whose rebate goods count for that one distributor passes on to another, where the transfer doesn't say.",
+    )
+    dms_transfer_giver_share = fields.Float("Giver's Share of the Freight (%)", digits=(5, 2), default=50.0)
+    dms_transfer_taker_share = fields.Float("Taker's Share of the Freight (%)", digits=(5, 2), default=50.0)
+    dms_transfer_shelf_days = fields.Integer(
+        "Remaining Shelf Life of Transfers",
+        default=30,
+        help="Batches that expire within so many days may not be passed on.",
+    )
+    dms_transfer_show_price = fields.Boolean(
+        "Takers See the Sell-in Price", help="In the portal, of the goods that are passed on to them."
+    )
+    dms_transfer_name_partner = fields.Boolean(
+        "Distributors Name the Other Side",
+        help="A distributor may state by its reference whom it wants goods from, or has goods for. Otherwise the brand "
+        "finds the other side, and nobody learns what the others have.",
+    )
+    dms_transfer_user_id = fields.Many2one(
+        "res.users",
+        "Responsible for Transfers",
+        domain=[("share", "=", False)],
+        help="Arranges the transport of transfers that distributors propose.",
+    )
+    dms_freight_product_id = fields.Many2one(
+        "product.product",
+        "Freight Product",
+        check_company=True,
+        domain="[('type', '=', 'service')]",
+        help="Stands on the invoices that recharge the freight of a transfer, where its carrier has no product.",
+    )
     dms_feed_folder = fields.Char(
         "Watched Folder",
         groups="base.group_system",
@@ -104,6 +139,12 @@ class ResCompany(models.Model):
     _dms_offset_share_range = models.Constraint(
         "CHECK(dms_offset_share >= 0 AND dms_offset_share <= 1)",
         "The share of an order that settlements are set off against lies between 0 and 100 %.",
+    )
+
+    _dms_transfer_shares = models.Constraint(
+        "CHECK(dms_transfer_giver_share >= 0 AND dms_transfer_taker_share >= 0"
+        " AND dms_transfer_giver_share + dms_transfer_taker_share <= 100 AND dms_transfer_shelf_days >= 0)",
+        "Giver and taker bear no more than 100 % of the freight together, and no share or number of days is negative.",
     )
 
     _dms_statement_days_positive = models.Constraint(
@@ -156,6 +197,23 @@ class ResCompany(models.Model):
                 }
             )
         return self.dms_offset_product_id
+
+    def _dms_get_freight_product(self):
+        """The service that stands for freight on invoices, made when it is first needed (as superuser)."""
+        self.ensure_one()
+        if not self.dms_freight_product_id:
+            self.dms_freight_product_id = self.env["product.product"].create(
+                {
+                    "name": self.env._("Freight of transfers"),
+                    "type": "service",
+                    "invoice_policy": "order",
+                    "list_price": 0.0,
+                    "sale_ok": False,
+                    "purchase_ok": False,
+                    "company_id": self.id,
+                }
+            )
+        return self.dms_freight_product_id
 
     def _dms_prepare_rebate_accounts(self):
         """Give the company a journal and three accounts for rebates where it has none; existing ones stay.

@@ -23,3 +23,12 @@ class ResConfigSettings(models.TransientModel):
     dms_deduction_min = fields.Monetary(
         related="company_id.dms_deduction_min", readonly=False, currency_field="currency_id"
     )
+    dms_transfer_credit_policy = fields.Selection(
+        related="company_id.dms_transfer_credit_policy", readonly=False
+    )
+    dms_transfer_giver_share = fields.Float(related="company_id.dms_transfer_giver_share", readonly=False)
+    dms_transfer_taker_share = fields.Float(related="company_id.dms_transfer_taker_share", readonly=False)
+    dms_transfer_shelf_days = fields.Integer(related="company_id.dms_transfer_shelf_days", readonly=False)
+    dms_transfer_show_price = fields.Boolean(related="company_id.dms_transfer_show_price", readonly=False)
+    dms_transfer_name_partner = fields.Boolean(related="company_id.dms_transfer_name_partner", readonly=False)
+    dms_transfer_user_id = fields.Many2one(related="company_id.dms_transfer_user_id", readonly=False)

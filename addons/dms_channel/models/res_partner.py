@@ -184,6 +184,10 @@ class ResPartner(models.Model):
         "res.currency", compute="_compute_dms_attainment", groups="dms_channel.dms_channel_group_user"
     )
 
+    dms_transfer_count = fields.Integer(
+        "Transfers", compute="_compute_dms_transfer_count", groups="dms_channel.dms_channel_group_user"
+    )
+
     def _auto_init(self):
         # Nobody has a role yet when the module is installed: spare the computation for every contact.
         if not column_exists(self.env.cr, "res_partner", "territory_id"):
@@ -372,6 +376,17 @@ class ResPartner(models.Model):
         )
         for partner in self:
             partner.dms_statement_open_count = counts.get(partner._origin, 0)
+
+    @api.depends_context("company")
+    def _compute_dms_transfer_count(self):
+        counts = dict.fromkeys(self._origin.ids, 0)
+        for name in ("giver_id", "taker_id"):
+            for partner, count in self.env["dms.transfer"]._read_group(
+                [(name, "in", self.ids)], [name], ["__count"]
+            ):
+                counts[partner.id] += count
+        for partner in self:
+            partner.dms_transfer_count = counts.get(partner._origin.id, 0)
 
     @api.depends_context("company")
     def _compute_dms_stock(self):
@@ -707,6 +722,14 @@ class ResPartner(models.Model):
             **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_statement_action"),
             "domain": [("partner_id", "=", self.id)],
             "context": {"default_partner_id": self.id},
+        }
+
+    def action_view_dms_transfers(self):
+        self.ensure_one()
+        return {
+            **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_transfer_action"),
+            "domain": ["|", ("giver_id", "=", self.id), ("taker_id", "=", self.id)],
+            "context": {},
         }
 
     def action_view_downstream(self):

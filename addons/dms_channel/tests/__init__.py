@@ -34,6 +34,7 @@ from . import (
     test_pure_deduction,
     test_pure_feed_reader,
     test_pure_geometry,
+    test_pure_layers,
     test_pure_matching,
     test_pure_order_judge,
     test_pure_order_rule,
@@ -53,4 +54,5 @@ from . import (
     test_settlement_year,
     test_statement,
     test_territory,
+    test_transfer,
 )

@@ -5,6 +5,8 @@ import io
 import os
 from xml.sax.saxutils import escape
 
+from reportlab.graphics.barcode.qr import QrCodeWidget
+from reportlab.graphics.shapes import Drawing
 from reportlab.lib import colors
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
@@ -104,6 +106,15 @@ class Document:
         factor = min(width / image.imageWidth, height / image.imageHeight)
         image.drawWidth, image.drawHeight = image.imageWidth * factor, image.imageHeight * factor
         self._story += [image, Spacer(1, 2 * mm)]
+
+    def code(self, text, size=28 * mm):
+        """Add a QR code of ``text``, to the right."""
+        widget = QrCodeWidget(text, barLevel="M")
+        left, bottom, right, top = widget.getBounds()
+        drawing = Drawing(size, size, transform=[size / (right - left), 0, 0, size / (top - bottom), 0, 0])
+        drawing.add(widget)
+        drawing.hAlign = "RIGHT"
+        self._story.append(drawing)
 
     def facts(self, pairs):
         """Add label and value side by side.
