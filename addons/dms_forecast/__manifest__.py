@@ -12,6 +12,7 @@
     "external_dependencies": {"python": ["numpy", "scipy"]},
     "data": [
         "security/ir.model.access.csv",
+        "security/dms_calendar_event_security.xml",
         "security/dms_forecast_line_security.xml",
         "security/dms_forecast_run_security.xml",
         "security/dms_forecast_series_security.xml",
@@ -28,7 +29,9 @@
         "data/ir_cron_data.xml",
         "data/mail_activity_type_data.xml",
         "data/mail_template_stock_alert_data.xml",
+        "data/dms_calendar_event_data.xml",
         "data/dms_replenishment_rule_data.xml",
+        "views/dms_calendar_event_views.xml",
         "views/dms_forecast_line_views.xml",
         "views/dms_forecast_series_views.xml",
         "views/dms_forecast_run_views.xml",

@@ -1,4 +1,5 @@
 from . import (
+    dms_calendar_event,
     dms_channel_position,
     dms_demo,
     dms_forecast_line,

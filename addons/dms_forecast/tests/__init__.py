@@ -1,4 +1,5 @@
 from . import (
+    test_calendar,
     test_forecast_run,
     test_pure_clearance,
     test_pure_forecast,
