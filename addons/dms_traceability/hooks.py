@@ -1,4 +1,4 @@
-from .models.dms_code import TABLES
+from .models.dms_code_tables import TABLES
 
 
 def uninstall_hook(env):

@@ -7,12 +7,13 @@ from odoo.exceptions import UserError
 from odoo.http import request
 from odoo.tools import babel_locale_parse, hash_sign, verify_hash_signed
 
-from ..tools import gs1
+from ..tools import codes, gs1
 
 SCOPE = "dms_traceability.scan"
 BAD_CODES_PER_MINUTE = 30
 PLACES_PER_MINUTE = 20
 RECORDED_PER_MINUTE = 120
+OPENED_PER_MINUTE = 20
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -65,7 +66,59 @@ class CodePage(http.Controller):
         place = self._read_place(region, zip, latitude, longitude)
         return self._answer(gtin, serial, place=place, token=scan)
 
+    @http.route(
+        "/01/<string:gtin>/21/<string:serial>/open",
+        type="http",
+        auth="public",
+        methods=["POST"],
+        # What it needs is the hidden code itself, and no cookie.
+        csrf=False,
+        save_session=False,
+    )
+    def code_open(self, gtin, serial, lang=None, **_form):
+        """The code under the cap was entered: the item is opened, once."""
+        self._set_lang(lang)
+        return self._answer_cap(gtin, serial, consume=True)
+
+    def _answer_cap(self, gtin, serial, consume=False):
+        """A code under the cap. Looking consumes nothing, so that link previews and scanners of mails do no harm."""
+        try:
+            gtin, serial = gs1.validate(gtin, serial)
+        except ValueError:
+            return self._render("malformed", 400)
+        Scan = request.env["dms.scan"].sudo()
+        network = Scan._cut_address(request.httprequest.remote_addr)
+        try:
+            (info,) = request.env["dms.code"].sudo()._resolve([(gtin, serial)], cap=True)
+        except UserError:
+            return self._render("unavailable", 503)
+        if info is None:
+            return self._answer_bad(Scan, gtin, serial, network)
+        device = self._get_device(Scan, network)
+        Consumption = request.env["dms.code.consumption"].sudo()
+        if consume and Scan._count_hit(f"open:{device}") <= OPENED_PER_MINUTE:
+            opened_sudo, first = Consumption._consume(info, device)
+        else:
+            opened_sudo, first = Consumption._find(info["key"]), False
+        if opened_sudo:
+            mine = first or opened_sudo.device == device
+            verdict = "opened" if mine else "used"
+        else:
+            verdict = "cap" if Scan._judge(info) == "genuine" else Scan._judge(info)
+            mine = False
+        return self._render(verdict, 200, info=info, opened_sudo=opened_sudo, mine=mine)
+
+    def _answer_bad(self, Scan, gtin, serial, network):
+        """The same for forged, unknown and out-of-range codes, inside and outside."""
+        if Scan._count_hit(f"bad:{network}") > BAD_CODES_PER_MINUTE:
+            return self._render("busy", 429)
+        if request.httprequest.method != "HEAD":
+            self._record(Scan, None, gtin, serial, network)
+        return self._render("forged", 404)
+
     def _answer(self, gtin, serial, place=None, token=None):
+        if len(serial) == codes.CAP_LENGTH and place is None:
+            return self._answer_cap(gtin, serial)
         try:
             gtin, serial = gs1.validate(gtin, serial)
         except ValueError:
@@ -79,12 +132,7 @@ class CodePage(http.Controller):
         except UserError:
             return self._render("unavailable", 503)
         if info is None:
-            hits = Scan._count_hit(f"bad:{network}")
-            if hits > BAD_CODES_PER_MINUTE:
-                return self._render("busy", 429)
-            if request.httprequest.method != "HEAD":
-                self._record(Scan, None, gtin, serial, network)
-            return self._render("forged", 404)
+            return self._answer_bad(Scan, gtin, serial, network)
         scan_sudo = self._find_scan(Scan, info, network, token)
         asked = place is not None
         if asked and scan_sudo and not scan_sudo.country_id and not scan_sudo.territory_id:
@@ -148,14 +196,19 @@ class CodePage(http.Controller):
             place["zip"] = re.sub(r"[^\w -]", "", postcode).strip()[:12]
         return place
 
-    def _render(self, verdict, status, info=None, scan_sudo=None, asked=False, reason=None):
+    def _render(
+        self, verdict, status, info=None, scan_sudo=None, asked=False, reason=None, opened_sudo=None, mine=False
+    ):
         values = {
             "verdict": verdict,
             "reason": reason,
             "lang_code": request.env.lang or "en_US",
             "page_lang": (request.env.lang or "en_US").replace("_", "-"),
             "languages": self._get_languages(),
-            "path": request.httprequest.path.removesuffix("/place"),
+            "path": re.sub(r"/(place|open)$", "", request.httprequest.path),
+            "opened_on": opened_sudo and self._format("yMMMd", opened_sudo.date),
+            "coupon": mine and opened_sudo.coupon_id.code,
+            "reward": mine and opened_sudo.coupon_id.program_id.name,
         }
         if info:
             values |= self._prepare_code_values(info, scan_sudo, asked)
@@ -185,7 +238,7 @@ class CodePage(http.Controller):
             "expiry": order_sudo.lot_id.expiration_date
             and self._format("yMMMd", order_sudo.lot_id.expiration_date),
             "is_case": bool(info["level"]),
-            "case_size": order_sudo.case_size,
+            "case_size": info["level"] and request.env["dms.code"].sudo()._count_units([info["key"]]).get(info["key"], 0),
             "gtin": info["gtin"],
             "serial": info["serial"],
             "areas": territories_sudo and territories_sudo.mapped("name"),

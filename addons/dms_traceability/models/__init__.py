@@ -1,6 +1,9 @@
 from . import (
     dms_channel_comparison,
+    dms_code_tables,
+    dms_code_packing,
     dms_code,
+    dms_code_consumption,
     dms_code_order,
     dms_credit_entry,
     dms_demo,
@@ -12,6 +15,8 @@ from . import (
     dms_trace_event,
     product_product,
     product_template,
+    res_company,
     res_partner,
+    stock_package,
     stock_picking,
 )

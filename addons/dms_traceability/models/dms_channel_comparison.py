@@ -1,7 +1,7 @@
 from odoo import api, models
 from odoo.tools import SQL
 
-from .dms_code import CASE, RECEIVED, UNIT
+from .dms_code_tables import RECEIVED, UNIT
 
 
 class DmsChannelComparison(models.Model):
@@ -11,39 +11,41 @@ class DmsChannelComparison(models.Model):
     def _get_scanned_sql(self, partners, products, company):
         """Units whose code was received by a distributor and has not been sold, used up or taken out of use since.
 
-        A scanned case stands for the units that are in it now and have no later state of their own. A distributor that
-        never got a coded unit of a product is left out.
+        A scanned package stands for the units that are in it now and have no later state of their own; what an outlet or
+        a sub-distributor scanned in is not there any more. A distributor that never got a coded unit of a product is
+        left out.
         """
         chosen = SQL("AND codes.product_id = ANY(%s)", products.ids) if products is not None else SQL()
         return SQL(
             """
-            WITH label AS (
-                SELECT code.key, code.level, code.state, code.partner_id, codes.product_id
+            WITH RECURSIVE label AS (
+                SELECT code.partner_id, code.key AS first, code.key AS last,
+                       code.state = %(received)s AND code.holder_id IS NULL AS there
                   FROM dms_trace_code code
-                  JOIN dms_code_order codes ON code.key BETWEEN codes.first_key AND codes.last_key
-                 WHERE code.partner_id = ANY(%(partners)s) AND codes.company_id = %(company)s %(chosen)s
-            ), held AS (
-                SELECT partner_id, product_id, COUNT(*) AS quantity FROM label
-                 WHERE level = %(unit)s AND state = %(received)s GROUP BY partner_id, product_id
+                 WHERE code.partner_id = ANY(%(partners)s)
              UNION ALL
-                SELECT label.partner_id, label.product_id, SUM(pack.last - pack.first + 1 - gone.quantity)
+                SELECT label.partner_id, pack.first, pack.last, label.there
                   FROM label
-                  JOIN dms_trace_pack pack ON pack.parent = label.key AND pack.unpacked_on IS NULL
+                  JOIN dms_trace_pack pack ON pack.parent BETWEEN label.first AND label.last
+                                          AND pack.unpacked_on IS NULL
+            ), held AS (
+                SELECT label.partner_id, codes.product_id,
+                       SUM(label.last - label.first + 1 - gone.quantity) FILTER (WHERE label.there) AS quantity
+                  FROM label
+                  JOIN dms_trace_code code ON code.key = label.first AND code.level = %(unit)s
+                  JOIN dms_code_order codes ON label.first BETWEEN codes.first_key AND codes.last_key
             CROSS JOIN LATERAL (
                         SELECT COUNT(*) AS quantity FROM dms_trace_code unit
-                         WHERE unit.key BETWEEN pack.first AND pack.last AND unit.state > %(received)s
+                         WHERE unit.key BETWEEN label.first AND label.last AND unit.state > %(received)s
                        ) gone
-                 WHERE label.level = %(case)s AND label.state = %(received)s GROUP BY label.partner_id, label.product_id
+                 WHERE codes.company_id = %(company)s %(chosen)s
+              GROUP BY label.partner_id, codes.product_id
             )
-            SELECT partner_id, product_id, COALESCE(SUM(held.quantity), 0)::numeric
-              FROM (SELECT DISTINCT partner_id, product_id FROM label) coded
-         LEFT JOIN held USING (partner_id, product_id)
-          GROUP BY partner_id, product_id
+            SELECT partner_id, product_id, COALESCE(quantity, 0)::numeric FROM held
             """,
             partners=partners.ids,
             company=company.id,
             chosen=chosen,
             unit=UNIT,
-            case=CASE,
             received=RECEIVED,
         )

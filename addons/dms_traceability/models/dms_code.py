@@ -1,80 +1,13 @@
 import os
 from collections import defaultdict
 
-import numpy as np
-
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL, config
 
 from ..fields import BigInteger
-from ..tools import codes, gs1, pgcopy
-
-UNIT, CASE = 0, 1
-# States of a code as stored; a packed unit takes part in what happens to its case.
-PRINTED, ACTIVE, ASSIGNED, SHIPPED, RECEIVED, SOLD, CONSUMED, VOID, DESTROYED = range(1, 10)
-STATES = {
-    "printed": PRINTED,
-    "active": ACTIVE,
-    "assigned": ASSIGNED,
-    "shipped": SHIPPED,
-    "received": RECEIVED,
-    "sold": SOLD,
-    "consumed": CONSUMED,
-    "void": VOID,
-    "destroyed": DESTROYED,
-}
-
-# Keys are handed out in chunks, so that a sequence (never rolled back) guards against issuing one
-# twice, and stored in partitions that can be dropped one by one.
-CHUNK_BITS = 16
-PARTITION_BITS = 24
-COPY_ROWS = 250_000
-
-TABLES = ("dms_trace_code", "dms_trace_pack", "dms_trace_event_range", "dms_trace_rate")
-_DDL = """
-CREATE SEQUENCE IF NOT EXISTS dms_trace_chunk_seq AS bigint MAXVALUE %(last_chunk)s;
-
-CREATE TABLE IF NOT EXISTS dms_trace_code (
-    key bigint PRIMARY KEY,
-    level smallint NOT NULL,
-    state smallint NOT NULL,
-    picking_id integer,
-    partner_id integer
-) PARTITION BY RANGE (key);
-CREATE INDEX IF NOT EXISTS dms_trace_code_picking_idx ON dms_trace_code (picking_id) WHERE picking_id IS NOT NULL;
-CREATE INDEX IF NOT EXISTS dms_trace_code_partner_idx ON dms_trace_code (partner_id) WHERE partner_id IS NOT NULL;
-CREATE INDEX IF NOT EXISTS dms_trace_code_free_case_idx ON dms_trace_code (key) WHERE level = %(case)s AND state = %(active)s;
-
-CREATE TABLE IF NOT EXISTS dms_trace_pack (
-    parent bigint NOT NULL,
-    first bigint NOT NULL,
-    last bigint NOT NULL,
-    packed_on timestamp NOT NULL,
-    unpacked_on timestamp,
-    CHECK (first <= last),
-    CONSTRAINT dms_trace_pack_one_parent EXCLUDE USING gist (
-        int8range(first, last, '[]') WITH &&, tsrange(packed_on, unpacked_on) WITH &&)
-);
-CREATE INDEX IF NOT EXISTS dms_trace_pack_open_idx ON dms_trace_pack (first) WHERE unpacked_on IS NULL;
-CREATE INDEX IF NOT EXISTS dms_trace_pack_parent_idx ON dms_trace_pack (parent);
-
-CREATE TABLE IF NOT EXISTS dms_trace_event_range (
-    event_id integer NOT NULL,
-    first bigint NOT NULL,
-    last bigint NOT NULL,
-    CHECK (first <= last)
-);
-CREATE INDEX IF NOT EXISTS dms_trace_event_range_event_idx ON dms_trace_event_range (event_id);
-CREATE INDEX IF NOT EXISTS dms_trace_event_range_keys_idx ON dms_trace_event_range
-    USING gist (int8range(first, last, '[]'));
-
-CREATE UNLOGGED TABLE IF NOT EXISTS dms_trace_rate (
-    bucket text PRIMARY KEY,
-    slot integer NOT NULL,
-    hits integer NOT NULL
-);
-"""
+from ..tools import codes, epc, gs1
+from .dms_code_tables import LEVELS, LOGISTIC_KEY, PRINTED, STATES
 
 
 class DmsCode(models.Model):
@@ -82,6 +15,7 @@ class DmsCode(models.Model):
 
     _name = "dms.code"
     _description = "Unit Code"
+    _inherit = ["dms.code.tables", "dms.code.packing"]
     _auto = False
     _depends = {
         "dms.code.order": [
@@ -90,6 +24,12 @@ class DmsCode(models.Model):
             "lot_id",
             "gtin",
             "case_gtin",
+            "case_count",
+            "inner_gtin",
+            "inner_count",
+            "pallet_gtin",
+            "quantity",
+            "state",
             "first_key",
             "last_key",
         ],
@@ -99,9 +39,12 @@ class DmsCode(models.Model):
 
     serial = fields.Char("Serial Number", compute="_compute_serial", search="_search_serial")
     gtin = fields.Char("GTIN", readonly=True)
-    level = fields.Selection([("unit", "Unit"), ("case", "Case")], readonly=True)
+    level = fields.Selection(
+        [("unit", "Unit"), ("inner", "Inner Box"), ("case", "Case"), ("pallet", "Pallet")], readonly=True
+    )
     state = fields.Selection(
         [
+            ("ordered", "Ordered"),
             ("printed", "Printed"),
             ("active", "In Use"),
             ("assigned", "On a Delivery"),
@@ -123,6 +66,9 @@ class DmsCode(models.Model):
     case_serial = fields.Char("In Case", compute="_compute_serial")
     unit_count = fields.Integer("Units", compute="_compute_unit_count")
     partner_id = fields.Many2one("res.partner", "Distributor", readonly=True)
+    holder_id = fields.Many2one(
+        "res.partner", "Now At", readonly=True, help="The outlet or sub-distributor that scanned it in."
+    )
     picking_id = fields.Many2one("stock.picking", "Delivery", readonly=True)
     scanned_picking_id = fields.Many2one(
         "stock.picking", "Scanned On", readonly=True, help="The delivery that this very label was scanned on."
@@ -132,52 +78,32 @@ class DmsCode(models.Model):
 
     @property
     def _table_query(self):
-        state = SQL(
-            "CASE WHEN box.state BETWEEN %s AND %s AND box.state > c.state THEN box.state ELSE c.state END",
-            ASSIGNED,
-            RECEIVED,
-        )
         names = SQL(" ").join(SQL("WHEN %s THEN %s", value, name) for name, value in STATES.items())
+        levels = SQL(" ").join(SQL("WHEN %s THEN %s", value, name) for name, value in LEVELS.items())
         return SQL(
             """
             SELECT c.key AS id, o.id AS order_id, o.company_id, o.product_id, o.lot_id,
-                   CASE WHEN c.level = %(unit)s THEN 'unit' ELSE 'case' END AS level,
-                   CASE WHEN c.level = %(unit)s THEN o.gtin ELSE o.case_gtin END AS gtin,
-                   CASE %(state)s %(names)s END AS state,
-                   p.parent AS case_key,
+                   CASE c.level %(levels)s END AS level,
+                   CASE c.level WHEN %(unit)s THEN o.gtin WHEN %(case)s THEN o.case_gtin
+                                WHEN %(inner)s THEN o.inner_gtin ELSE o.pallet_gtin END AS gtin,
+                   CASE WHEN c.state = %(printed)s AND o.state IN ('generating', 'generated') THEN 'ordered'
+                        ELSE CASE %(state)s %(names)s END END AS state,
+                   p1.parent AS case_key,
                    c.picking_id AS scanned_picking_id,
-                   COALESCE(c.picking_id, box.picking_id) AS picking_id,
-                   COALESCE(c.partner_id, box.partner_id) AS partner_id
+                   %(picking)s AS picking_id, %(partner)s AS partner_id, %(holder)s AS holder_id
               FROM dms_trace_code c
               JOIN dms_code_order o ON c.key BETWEEN o.first_key AND o.last_key
-              %(case)s
+              %(packages)s
             """,
-            case=self._join_case(),
-            unit=UNIT,
-            state=state,
+            levels=levels,
             names=names,
-        )
-
-    @api.model
-    def _join_case(self):
-        """Join of the case ``box`` that a code ``c`` is in now: open runs never overlap, so the nearest one decides."""
-        return SQL(
-            """
-            LEFT JOIN LATERAL (SELECT parent, last FROM dms_trace_pack
-                                WHERE unpacked_on IS NULL AND first <= c.key
-                             ORDER BY first DESC LIMIT 1) p ON c.level = %s AND p.last >= c.key
-            LEFT JOIN dms_trace_code box ON box.key = p.parent
-            """,
-            UNIT,
-        )
-
-    def init(self):
-        self.env.cr.execute(
-            SQL(
-                _DDL.replace("%(last_chunk)s", str((1 << (codes.KEY_BITS - CHUNK_BITS)) - 1))
-                .replace("%(case)s", str(CASE))
-                .replace("%(active)s", str(ACTIVE))
-            )
+            state=self._effective("state"),
+            picking=self._effective("picking_id"),
+            partner=self._effective("partner_id"),
+            holder=self._effective("holder_id"),
+            packages=self._join_packages(),
+            printed=PRINTED,
+            **LEVELS,
         )
 
     @api.depends("gtin", "order_id", "case_key")
@@ -191,15 +117,17 @@ class DmsCode(models.Model):
         if operator not in ("=", "in", "ilike"):
             return NotImplemented
         texts = [value] if isinstance(value, str) else list(value)
-        groups = self.env["dms.code.order"].sudo()._read_group([("first_key", ">", 0)], ["gtin", "case_gtin"])
-        gtins = sorted({gtin for pair in groups for gtin in pair})
+        groups = self.env["dms.code.order"].sudo()._read_group(
+            [("first_key", ">", 0)], ["gtin", "inner_gtin", "case_gtin", "pallet_gtin"]
+        )
+        gtins = sorted({gtin for group in groups for gtin in group if gtin})
         return [("id", "in", [info["key"] for info in self._read_texts(texts, gtins) if info])]
 
     def _compute_unit_count(self):
-        cases = self.filtered(lambda code: code.level == "case")
-        counts = self._count_units(cases.ids)
+        packages = self.filtered(lambda code: code.level != "unit")
+        counts = self._count_units(packages.ids)
         for code in self:
-            code.unit_count = counts.get(code.id, 0) if code in cases else 1
+            code.unit_count = counts.get(code.id, 0) if code in packages else 1
 
     def _compute_event_ids(self):
         events = self.env["dms.trace.event"]._of_codes(self.ids)
@@ -256,62 +184,6 @@ class DmsCode(models.Model):
         parameter = self.env["ir.config_parameter"].sudo().get_param("dms_traceability.resolver_url")
         return parameter or self.env["dms.code.order"].get_base_url()
 
-    @api.model
-    def _reserve(self, count):
-        """First of ``count`` consecutive keys that nobody else will get, not even after a rollback."""
-        chunks = -(-count >> CHUNK_BITS)
-        cr = self.env.cr
-        # Locked for an instant only: sequences don't wait for the transaction's end.
-        cr.execute("SELECT pg_advisory_lock(hashtext('dms_trace_chunk_seq'))")
-        cr.execute("SELECT nextval('dms_trace_chunk_seq')")
-        first = cr.fetchone()[0]
-        last_chunk = (1 << (codes.KEY_BITS - CHUNK_BITS)) - 1
-        exhausted = first + chunks - 1 > last_chunk
-        if chunks > 1 and not exhausted:
-            cr.execute("SELECT setval('dms_trace_chunk_seq', %s)", [first + chunks - 1])
-        cr.execute("SELECT pg_advisory_unlock(hashtext('dms_trace_chunk_seq'))")
-        if exhausted:
-            raise UserError(self.env._("All code numbers of this database are used up: ask for fewer codes."))
-        return first << CHUNK_BITS
-
-    @api.model
-    def _store(self, first, count, level, state=PRINTED):
-        """Write ``count`` codes from key ``first`` on: linear time, memory for one slice."""
-        if not count:
-            return
-        for block in range(first >> PARTITION_BITS, (first + count - 1 >> PARTITION_BITS) + 1):
-            self._ensure_partition(block)
-        for start in range(first, first + count, COPY_ROWS):
-            keys = np.arange(start, min(start + COPY_ROWS, first + count))
-            self.env.cr.copy_expert(
-                "COPY dms_trace_code (key, level, state) FROM STDIN (FORMAT binary)",
-                pgcopy.binary([("int8", keys), ("int2", level), ("int2", state)]),
-            )
-
-    @api.model
-    def _ensure_partition(self, block):
-        cr = self.env.cr
-        name = f"dms_trace_code_p{block}"
-        cr.execute("SELECT to_regclass(%s)", [name])
-        if cr.fetchone()[0]:
-            return
-        cr.execute("SELECT pg_advisory_xact_lock(hashtext('dms_trace_code'), %s)", [block])
-        cr.execute("SELECT to_regclass(%s)", [name])
-        if cr.fetchone()[0]:
-            return
-        # ATTACH lets others read and write the table meanwhile, CREATE ... PARTITION OF would not.
-        table, low, high = SQL.identifier(name), block << PARTITION_BITS, (block + 1) << PARTITION_BITS
-        cr.execute(SQL("CREATE TABLE %s (LIKE dms_trace_code INCLUDING ALL)", table))
-        cr.execute(SQL("ALTER TABLE %s ADD CHECK (key >= %s AND key < %s)", table, low, high))
-        cr.execute(
-            SQL(
-                "ALTER TABLE dms_trace_code ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)",
-                table,
-                low,
-                high,
-            )
-        )
-
     # --- Reading ----------------------------------------------------------------------------------
 
     @api.model
@@ -323,24 +195,25 @@ class DmsCode(models.Model):
         keys = sorted(key for key in keys if key)
         if not keys:
             return {}
-        orders = self.env["dms.code.order"].sudo()._of_keys(keys)
         result = {}
-        for order, own_keys in orders.items():
+        for order, own_keys in self.env["dms.code.order"].sudo()._of_keys(keys).items():
             master = order._get_master()
-            split = order.first_key + order.quantity
-            for gtin, part in (
-                (order.gtin, [key for key in own_keys if key < split]),
-                (order.case_gtin, [key for key in own_keys if key >= split]),
-            ):
+            for _level, gtin, first, count in order._get_spans():
+                part = [key for key in own_keys if first <= key < first + count]
                 serials = codes.encode(master, gtin, order.key_year, part)
                 result.update(zip(part, ((gtin, serial) for serial in serials), strict=True))
+        packages_sudo = self.env["stock.package"].sudo().browse(
+            [key - LOGISTIC_KEY for key in keys if key >= LOGISTIC_KEY]
+        )
+        result.update((package.id + LOGISTIC_KEY, ("00", package.name)) for package in packages_sudo)
         return result
 
     @api.model
-    def _decode(self, pairs):
+    def _decode(self, pairs, cap=False):
         """Keys that GTINs and serials vouch for, without any look-up in the code tables.
 
         :param pairs: list of ``(GTIN-14, serial)``
+        :param bool cap: the serials are codes under the cap
         :return: list aligned with ``pairs``: ``(key, year, fingerprint of the master key)`` or None
         """
         masters = self._get_master_keys()
@@ -351,19 +224,21 @@ class DmsCode(models.Model):
         year = fields.Date.today().year
         for gtin, own_places in places.items():
             serials = [pairs[place][1] for place in own_places]
-            for place, item in zip(own_places, codes.decode(masters, gtin, serials, year), strict=True):
+            for place, item in zip(own_places, codes.decode(masters, gtin, serials, year, cap), strict=True):
                 result[place] = item and (item[0], item[1], codes.fingerprint(masters[item[2]]))
         return result
 
     @api.model
-    def _resolve(self, pairs):
+    def _resolve(self, pairs, cap=False):
         """What is known of codes.
 
         :param pairs: list of ``(GTIN-14, serial)``
+        :param bool cap: the serials are codes under the cap
         :return: list aligned with ``pairs``: None for a forgery, else a dict with ``key``, ``level``, ``gtin``,
-            ``serial``, ``order``, ``state`` (number), ``picking_id``, ``partner_id``, ``case_key``
+            ``serial``, ``order``, ``state`` (number), ``picking_id``, ``partner_id``,
+            ``holder_id``, ``case_key``
         """
-        decoded = self._decode(pairs)
+        decoded = self._decode(pairs, cap)
         keys = [item[0] for item in decoded if item]
         rows, orders = self._read_rows(keys), self.env["dms.code.order"].sudo()._of_keys(keys)
         order_of = {key: order for order, own_keys in orders.items() for key in own_keys}
@@ -371,10 +246,10 @@ class DmsCode(models.Model):
         for (gtin, serial), item in zip(pairs, decoded, strict=True):
             row = item and rows.get(item[0])
             order = item and order_of.get(item[0])
-            if not row or not order or not order._issued(gtin, *item):
+            if not row or not order or not order._issued(gtin, *item, cap=cap):
                 result.append(None)
                 continue
-            result.append(dict(row, gtin=gtin, serial=codes.normalise(serial), order=order))
+            result.append(dict(row, gtin=gtin, serial=codes.normalise(serial, cap), order=order))
         return result
 
     @api.model
@@ -383,8 +258,12 @@ class DmsCode(models.Model):
 
         :return: list aligned with ``texts``, as of :meth:`_resolve`
         """
-        pairs, owners = [], []
+        pairs, owners, pallets = [], [], {}
         for place, text in enumerate(texts):
+            sscc = epc.parse_sscc(text)
+            if sscc:
+                pallets[place] = sscc
+                continue
             try:
                 gtin, serial = gs1.parse(text)
             except ValueError:
@@ -395,7 +274,24 @@ class DmsCode(models.Model):
         result = [None] * len(texts)
         for place, info in zip(owners, self._resolve(pairs), strict=True):
             result[place] = result[place] or info
+        found = self._resolve_pallets(set(pallets.values()))
+        for place, sscc in pallets.items():
+            result[place] = found.get(sscc)
         return result
+
+    @api.model
+    def _resolve_pallets(self, names):
+        """``{SSCC: what is known of the logistic unit}``, as of :meth:`_resolve` with no code order."""
+        if not names:
+            return {}
+        packages_sudo = self.env["stock.package"].sudo().search([("name", "in", list(names)), ("dms_sscc", "=", True)])
+        rows = self._read_rows([LOGISTIC_KEY + package.id for package in packages_sudo])
+        empty = self.env["dms.code.order"].sudo()
+        return {
+            package.name: dict(rows[LOGISTIC_KEY + package.id], gtin="00", serial=package.name, order=empty)
+            for package in packages_sudo
+            if LOGISTIC_KEY + package.id in rows
+        }
 
     @api.model
     def _read_rows(self, keys):
@@ -406,120 +302,15 @@ class DmsCode(models.Model):
             for row in self.env.execute_query_dict(
                 SQL(
                     """
-                    SELECT c.key, c.level, p.parent AS case_key, c.state AS own_state,
-                           CASE WHEN box.state BETWEEN %s AND %s AND box.state > c.state
-                                THEN box.state ELSE c.state END AS state,
-                           COALESCE(c.picking_id, box.picking_id) AS picking_id,
-                           COALESCE(c.partner_id, box.partner_id) AS partner_id
+                    SELECT c.key, c.level, p1.parent AS case_key, c.state AS own_state, %s AS state,
+                           %s AS picking_id, %s AS partner_id, %s AS holder_id
                       FROM dms_trace_code c
                         %s
                      WHERE c.key = ANY(%s)
                     """,
-                    ASSIGNED,
-                    RECEIVED,
-                    self._join_case(),
+                    *(self._effective(name) for name in ("state", "picking_id", "partner_id", "holder_id")),
+                    self._join_packages(),
                     list(keys),
                 )
             )
         }
-
-    @api.model
-    def _count_units(self, case_keys):
-        """``{case key: units inside now}``"""
-        if not case_keys:
-            return {}
-        return dict(
-            self.env.execute_query(
-                SQL(
-                    """SELECT parent, sum(last - first + 1)::integer FROM dms_trace_pack
-                        WHERE parent = ANY(%s) AND unpacked_on IS NULL GROUP BY parent""",
-                    list(case_keys),
-                )
-            )
-        )
-
-    # --- Packing ----------------------------------------------------------------------------------
-
-    @api.model
-    def _pack(self, first, size, case_first, count, when):
-        """Put units into cases of one order: case ``i`` takes the ``i``-th ``size`` units.
-
-        Only cases whose units are all in use and loose are packed; calling again packs the rest.
-
-        :return: list of ``(case key, first unit key, last unit key)``
-        """
-        return self.env.execute_query(
-            SQL(
-                """
-                WITH whole AS (
-                    SELECT (key - %(first)s) / %(size)s AS place
-                      FROM dms_trace_code
-                     WHERE key BETWEEN %(first)s AND %(last)s AND state = %(active)s
-                  GROUP BY place
-                    HAVING count(*) = %(size)s
-                )
-                INSERT INTO dms_trace_pack (parent, first, last, packed_on)
-                SELECT box.key, %(first)s + place * %(size)s, %(first)s + (place + 1) * %(size)s - 1, %(when)s
-                  FROM whole
-                  JOIN dms_trace_code box ON box.key = %(case_first)s + place AND box.state = %(active)s
-                 WHERE NOT EXISTS (
-                        SELECT FROM dms_trace_pack p
-                         WHERE p.unpacked_on IS NULL
-                           AND int8range(p.first, p.last, '[]')
-                               && int8range(%(first)s + place * %(size)s, %(first)s + (place + 1) * %(size)s))
-                   AND NOT EXISTS (SELECT FROM dms_trace_pack q WHERE q.parent = box.key AND q.unpacked_on IS NULL)
-              ORDER BY box.key
-             RETURNING parent, first, last
-                """,
-                first=first,
-                size=size,
-                last=first + size * count - 1,
-                active=ACTIVE,
-                case_first=case_first,
-                when=when,
-            )
-        )
-
-    @api.model
-    def _unpack(self, case_keys, when):
-        """Open cases: their units take over the case's state, delivery and distributor, the label is void."""
-        cr = self.env.cr
-        cr.execute(
-            """
-            UPDATE dms_trace_code c
-               SET state = CASE WHEN box.state BETWEEN %(assigned)s AND %(received)s AND box.state > c.state
-                                THEN box.state ELSE c.state END,
-                   picking_id = COALESCE(c.picking_id, box.picking_id),
-                   partner_id = COALESCE(c.partner_id, box.partner_id)
-              FROM dms_trace_pack p
-              JOIN dms_trace_code box ON box.key = p.parent
-             WHERE p.parent = ANY(%(cases)s) AND p.unpacked_on IS NULL AND c.key BETWEEN p.first AND p.last
-               AND box.state > %(active)s
-            """,
-            {"assigned": ASSIGNED, "received": RECEIVED, "active": ACTIVE, "cases": list(case_keys)},
-        )
-        cr.execute(
-            "UPDATE dms_trace_pack SET unpacked_on = %s WHERE parent = ANY(%s) AND unpacked_on IS NULL "
-            "RETURNING parent, first, last",
-            [when, list(case_keys)],
-        )
-        runs = cr.fetchall()
-        cr.execute(
-            "UPDATE dms_trace_code SET state = %s, picking_id = NULL WHERE key = ANY(%s)",
-            [VOID, list(case_keys)],
-        )
-        self.env["dms.trace.event"]._record("unpacking", list(case_keys) + runs, when=when)
-        return runs
-
-    @api.model
-    def _void(self, keys):
-        cr = self.env.cr
-        cr.execute(
-            "UPDATE dms_trace_code SET state = %s WHERE key = ANY(%s) AND state NOT IN %s RETURNING key",
-            [VOID, list(keys), (ASSIGNED, VOID, DESTROYED)],
-        )
-        done = [key for (key,) in cr.fetchall()]
-        if done:
-            self.env["dms.trace.event"]._record("decommissioning", done)
-        self.invalidate_model()
-        return done

@@ -6,20 +6,39 @@ from odoo.addons.dms_channel.tools import guard
 
 from ..fields import BigInteger
 from ..tools import codes, gs1
-from .dms_code import ACTIVE, ASSIGNED, CASE, PRINTED, SHIPPED, UNIT, VOID
+from .dms_code_tables import ACTIVE, ASSIGNED, CASE, CONSUMED, LEVELS, PRINTED, SHIPPED, VOID
 
 MAX_QUANTITY = 10_000_000
+# More codes than that are stored by the scheduled job, slice by slice, instead of while the user waits.
+INLINE_CODES = 200_000
+SLICE_CODES = 250_000
 # What the codes stand on: written by the order's own actions only.
 ISSUE_FIELDS = {
     "case_gtin",
     "date_generated",
+    "date_printed",
     "first_key",
     "gtin",
+    "inner_gtin",
     "key_fingerprint",
     "key_year",
     "last_key",
     "name",
+    "pallet_gtin",
     "state",
+    "stored_count",
+}
+# What the codes depend on: fixed once they exist.
+TERMS = {
+    "cap_codes",
+    "case_size",
+    "company_id",
+    "inner_size",
+    "lot_id",
+    "packaging_id",
+    "pallet_size",
+    "product_id",
+    "quantity",
 }
 
 
@@ -71,9 +90,42 @@ class DmsCodeOrder(models.Model):
         tracking=True,
         help="How many items go into a case; 0 for items that are shipped singly.",
     )
-    case_count = fields.Integer("Cases", compute="_compute_case_count", store=True)
+    case_count = fields.Integer("Cases", compute="_compute_package_counts", store=True)
+    inner_size = fields.Integer(
+        "Units per Inner Box",
+        tracking=True,
+        help="How many items go into an inner box, of which a case holds several; 0 for cases without inner boxes.",
+    )
+    inner_count = fields.Integer("Inner Boxes", compute="_compute_package_counts", store=True)
+    pallet_size = fields.Integer(
+        "Cases per Pallet",
+        tracking=True,
+        help="How many cases stand on a pallet of this product; 0 for none. "
+        "Pallets of mixed goods get an SSCC when they are packed.",
+    )
+    pallet_count = fields.Integer("Pallets", compute="_compute_package_counts", store=True)
+    cap_codes = fields.Boolean(
+        "Codes under the Cap",
+        tracking=True,
+        help="Each item gets a second, hidden code, which proves once that it was opened.",
+    )
+    reward_program_id = fields.Many2one(
+        "loyalty.program",
+        "Consumer Reward",
+        domain=[("program_type", "=", "coupons")],
+        check_company=True,
+        tracking=True,
+        help="Who opens an item and enters the code under the cap gets a coupon of this programme, once per item.",
+    )
     state = fields.Selection(
-        [("draft", "Draft"), ("generated", "Printed"), ("active", "In Use"), ("cancelled", "Cancelled")],
+        [
+            ("draft", "Draft"),
+            ("generating", "Being Generated"),
+            ("generated", "Ordered"),
+            ("printed", "Printed"),
+            ("active", "In Use"),
+            ("cancelled", "Cancelled"),
+        ],
         string="Status",
         default="draft",
         required=True,
@@ -83,11 +135,16 @@ class DmsCodeOrder(models.Model):
     )
     gtin = fields.Char("GTIN", readonly=True, copy=False, index=True)
     case_gtin = fields.Char("Case GTIN", readonly=True, copy=False, index=True)
+    inner_gtin = fields.Char("Inner Box GTIN", readonly=True, copy=False)
+    pallet_gtin = fields.Char("Pallet GTIN", readonly=True, copy=False)
+    stored_count = fields.Integer("Generated Codes", readonly=True, copy=False)
+    progress = fields.Float(compute="_compute_progress", help="Share of the codes that exist already, in percent.")
     first_key = BigInteger(readonly=True, copy=False, index=True, aggregator=None)
     last_key = BigInteger(readonly=True, copy=False, aggregator=None)
     key_year = fields.Integer(readonly=True, copy=False, aggregator=None)
     key_fingerprint = fields.Char(readonly=True, copy=False)
     date_generated = fields.Datetime("Generated On", readonly=True, copy=False)
+    date_printed = fields.Datetime("Print File Taken On", readonly=True, copy=False)
     packed_count = fields.Integer("Packed Units", compute="_compute_code_counts")
     free_case_count = fields.Integer("Cases Available", compute="_compute_code_counts")
     shipped_count = fields.Integer("Shipped Units", compute="_compute_code_counts")
@@ -98,6 +155,14 @@ class DmsCodeOrder(models.Model):
     )
     _case_size_range = models.Constraint(
         "CHECK(case_size BETWEEN 0 AND 100000)", "A case holds 0 (no cases) to 100,000 units."
+    )
+    _inner_size_fits = models.Constraint(
+        "CHECK(inner_size >= 0 AND (inner_size = 0 OR (case_size > 0 AND case_size % inner_size = 0)))",
+        "A case holds a whole number of inner boxes: enter units per inner box that divide the units per case.",
+    )
+    _pallet_size_fits = models.Constraint(
+        "CHECK(pallet_size BETWEEN 0 AND 100000 AND (pallet_size = 0 OR case_size > 0))",
+        "Pallets are made of cases: enter the units per case first.",
     )
     _first_key_uniq = models.UniqueIndex("(first_key) WHERE first_key > 0")
 
@@ -122,44 +187,59 @@ class DmsCodeOrder(models.Model):
             else:
                 order.case_size = 0
 
-    @api.depends("quantity", "case_size")
-    def _compute_case_count(self):
+    @api.depends("quantity", "inner_size", "case_size", "pallet_size")
+    def _compute_package_counts(self):
         for order in self:
+            order.inner_count = order.quantity // order.inner_size if order.inner_size > 0 else 0
             order.case_count = order.quantity // order.case_size if order.case_size > 0 else 0
+            order.pallet_count = order.case_count // order.pallet_size if order.pallet_size > 0 else 0
+
+    @api.depends("stored_count", "quantity", "inner_count", "case_count", "pallet_count")
+    def _compute_progress(self):
+        for order in self:
+            total = order._get_total()
+            order.progress = 100 * order.stored_count / total if total else 0
 
     def _compute_code_counts(self):
         counts = {}
         issued = self.filtered("first_key")
         if issued:
             self.env.flush_all()
-            # From the pack table and the cases: the units of a case have no rows to count.
+            Code = self.env["dms.code"]
+            # From runs of packed units and loose labels: the units of a case have no rows of their own to count.
             rows = self.env.execute_query(
                 SQL(
                     """
-                    SELECT o.id,
-                           (SELECT COALESCE(sum(p.last - p.first + 1), 0) FROM dms_trace_pack p
-                             WHERE p.unpacked_on IS NULL
-                               AND p.parent BETWEEN o.first_key + o.quantity AND o.last_key),
-                           (SELECT count(*) FROM dms_trace_code c
-                             WHERE c.key BETWEEN o.first_key + o.quantity AND o.last_key
-                               AND c.level = %(case)s AND c.state = %(active)s
-                               AND EXISTS (SELECT FROM dms_trace_pack p
-                                            WHERE p.parent = c.key AND p.unpacked_on IS NULL)),
-                           (SELECT count(*) FROM dms_trace_code c
-                             WHERE c.key BETWEEN o.first_key AND o.first_key + o.quantity - 1
-                               AND c.picking_id IS NOT NULL AND c.state >= %(shipped)s AND c.state <> %(void)s)
-                           + (SELECT COALESCE(sum(p.last - p.first + 1), 0)
-                                FROM dms_trace_code c
-                                JOIN dms_trace_pack p ON p.parent = c.key AND p.unpacked_on IS NULL
-                               WHERE c.key BETWEEN o.first_key + o.quantity AND o.last_key
-                                 AND c.picking_id IS NOT NULL AND c.state >= %(shipped)s AND c.state <> %(void)s)
+                    SELECT o.id, packed.units, free.cases, packed.shipped + loose.shipped
                       FROM dms_code_order o
+        CROSS JOIN LATERAL (SELECT COALESCE(sum(p.last - p.first + 1), 0) AS units,
+                                   COALESCE(sum(p.last - p.first + 1)
+                                            FILTER (WHERE %(state)s BETWEEN %(shipped)s AND %(consumed)s), 0) AS shipped
+                              FROM dms_trace_pack p
+                              JOIN dms_trace_code c ON c.key = p.parent
+                              %(packages)s
+                             WHERE p.unpacked_on IS NULL
+                               AND p.first BETWEEN o.first_key AND o.first_key + o.quantity - 1) packed
+        CROSS JOIN LATERAL (SELECT count(*) AS cases
+                              FROM dms_trace_code c
+                              %(packages)s
+                             WHERE c.key BETWEEN o.first_key + o.quantity AND o.last_key
+                               AND c.level = %(case)s AND c.state = %(active)s AND %(state)s = %(active)s
+                               AND EXISTS (SELECT FROM dms_trace_pack p
+                                            WHERE p.parent = c.key AND p.unpacked_on IS NULL)) free
+        CROSS JOIN LATERAL (SELECT count(*) AS shipped
+                              FROM dms_trace_code c
+                             WHERE c.key BETWEEN o.first_key AND o.first_key + o.quantity - 1
+                               AND c.picking_id IS NOT NULL
+                               AND c.state BETWEEN %(shipped)s AND %(consumed)s) loose
                      WHERE o.id = ANY(%(ids)s)
                     """,
+                    state=Code._effective("state"),
+                    packages=Code._join_packages(),
                     case=CASE,
                     active=ACTIVE,
                     shipped=SHIPPED,
-                    void=VOID,
+                    consumed=CONSUMED,
                     ids=issued.ids,
                 )
             )
@@ -202,10 +282,7 @@ class DmsCodeOrder(models.Model):
                 )
             )
         issued = self.filtered("first_key")
-        if (
-            issued
-            and {"product_id", "lot_id", "quantity", "packaging_id", "case_size", "company_id"} & vals.keys()
-        ):
+        if issued and TERMS & vals.keys():
             raise UserError(
                 self.env._(
                     "The codes of %s exist already, so product, batch, quantity and packing can't change. "
@@ -226,7 +303,7 @@ class DmsCodeOrder(models.Model):
             )
 
     def action_generate(self):
-        """Issue the codes: nothing is written when it fails, and no code is ever issued twice."""
+        """Issue the codes: no code is ever issued twice, and a large order goes on where it was interrupted."""
         Code = self.env["dms.code"]
         for order in self:
             order.lock_for_update()
@@ -242,27 +319,66 @@ class DmsCodeOrder(models.Model):
                         product=order.product_id.display_name,
                     )
                 )
-            first = Code._reserve(order.quantity + order.case_count)
-            Code._store(first, order.quantity, UNIT, PRINTED)
-            Code._store(first + order.quantity, order.case_count, CASE, PRINTED)
+            total = order._get_total()
+            first = Code._reserve(total)
             guard.mark(order).write(
                 {
-                    "state": "generated",
-                    "gtin": gtin,
-                    "case_gtin": order._get_case_gtin(gtin),
+                    "state": "generating",
                     "first_key": first,
-                    "last_key": first + order.quantity + order.case_count - 1,
+                    "last_key": first + total - 1,
                     "key_year": fields.Date.today().year,
                     "key_fingerprint": codes.fingerprint(master),
-                    "date_generated": fields.Datetime.now(),
+                    "stored_count": 0,
+                    **order._get_package_gtins(gtin),
                 }
             )
+            if total <= INLINE_CODES:
+                order._store_next(total)
+            else:
+                self.env.ref("dms_traceability.ir_cron_generate")._trigger()
         return True
+
+    def _store_next(self, size=None):
+        """Store the next codes of an order.
+
+        Position and codes are written in one transaction and the keys are the order's own, so after a kill the next
+        call goes on exactly where the last one that was committed had ended.
+
+        :return: whether all codes are there
+        """
+        self.ensure_one()
+        start, total = self.stored_count, self._get_total()
+        end = min(start + (size or SLICE_CODES), total)
+        for level, _gtin, first, count in self._get_spans():
+            low, high = max(first, self.first_key + start), min(first + count, self.first_key + end)
+            self.env["dms.code"]._store(low, max(high - low, 0), LEVELS[level], PRINTED)
+        done = end == total
+        vals = {"state": "generated", "date_generated": fields.Datetime.now()} if done else {}
+        guard.mark(self).write({"stored_count": end, **vals})
+        return done
+
+    @api.model
+    def _cron_generate(self):
+        """Store the codes of large orders, a slice for each commit."""
+        cron = self.env["ir.cron"]
+        waiting = self.search([("state", "=", "generating")], order="id")
+        cron._commit_progress(remaining=sum(order._get_total() - order.stored_count for order in waiting))
+        for order in waiting:
+            while order.try_lock_for_update() and order.state == "generating":
+                before = order.stored_count
+                order._store_next()
+                if not cron._commit_progress(order.stored_count - before):
+                    return
+
+    def _mark_printed(self):
+        """A print file was taken: from now on labels may exist."""
+        waiting = self.filtered(lambda order: order.state == "generated")
+        guard.mark(waiting).write({"state": "printed", "date_printed": fields.Datetime.now()})
 
     def action_activate(self):
         """The labels are on the goods: the codes now answer as genuine."""
         for order in self:
-            if order.state != "generated":
+            if order.state not in ("generated", "printed"):
                 raise UserError(
                     self.env._("%s: only printed codes can be put in use. Generate them first.", order.name)
                 )
@@ -277,7 +393,7 @@ class DmsCodeOrder(models.Model):
         return True
 
     def action_pack(self):
-        """Pack loose units into the order's cases, in the order of their labels."""
+        """Pack loose units into the order's boxes, cases and pallets, in the order of their labels."""
         for order in self:
             if order.state != "active":
                 raise UserError(
@@ -294,34 +410,54 @@ class DmsCodeOrder(models.Model):
                     )
                 )
             order.lock_for_update()
-            links = self.env["dms.code"]._pack(
-                order.first_key,
-                order.case_size,
-                order.first_key + order.quantity,
-                order.case_count,
-                fields.Datetime.now(),
-            )
-            if not links:
+            packed = order._pack_levels(fields.Datetime.now())
+            if not packed:
                 raise UserError(
                     self.env._("%s: there are no loose units left that would fill a case.", order.name)
                 )
-            spans = codes.ranges(parent for parent, _first, _last in links)
-            first, last = min(link[1] for link in links), max(link[2] for link in links)
-            inside = (
-                [(first, last)]
-                if last - first + 1 == len(links) * order.case_size
-                else [link[1:] for link in links]
-            )
-            self.env["dms.trace.event"]._record(
-                "packing", spans + inside, order=order, company=order.company_id
-            )
             order.message_post(
                 body=self.env._(
-                    "%(count)s cases of %(size)s units packed.", count=len(links), size=order.case_size
+                    "%(count)s cases of %(size)s units packed.", count=len(packed), size=order.case_size
                 )
             )
         self.invalidate_recordset(["packed_count", "free_case_count"])
         return True
+
+    def _get_nesting(self):
+        """How the order's labels nest: ``[(level inside, size, level outside), ...]``, innermost first."""
+        self.ensure_one()
+        nesting = []
+        if self.inner_count:
+            nesting.append(("unit", self.inner_size, "inner"))
+        if self.case_count:
+            inside = ("inner", self.case_size // self.inner_size) if self.inner_count else ("unit", self.case_size)
+            nesting.append((*inside, "case"))
+        if self.pallet_count:
+            nesting.append(("case", self.pallet_size, "pallet"))
+        return nesting
+
+    def _pack_levels(self, when):
+        """Pack all levels as the labels were ordered; returns the links of the cases."""
+        spans = {level: (first, count) for level, _gtin, first, count in self._get_spans()}
+        cases = []
+        for inside, size, outside in self._get_nesting():
+            links = self.env["dms.code"]._pack(
+                spans[inside][0], size, *spans[outside], when, filled=inside != "unit"
+            )
+            if outside == "case":
+                cases = links
+            if links:
+                boxes = codes.ranges(parent for parent, _first, _last in links)
+                first, last = min(link[1] for link in links), max(link[2] for link in links)
+                whole = last - first + 1 == len(links) * size
+                self.env["dms.trace.event"]._record(
+                    "packing",
+                    boxes + ([(first, last)] if whole else [link[1:] for link in links]),
+                    when=when,
+                    order=self,
+                    company=self.company_id,
+                )
+        return cases
 
     def action_cancel(self):
         for order in self:
@@ -364,6 +500,10 @@ class DmsCodeOrder(models.Model):
         self.ensure_one()
         return {"type": "ir.actions.act_url", "url": f"/dms/code_order/{self.id}/labels.pdf", "target": "new"}
 
+    def action_download_zpl(self):
+        self.ensure_one()
+        return {"type": "ir.actions.act_url", "url": f"/dms/code_order/{self.id}/labels.zpl", "target": "self"}
+
     def action_download_codes(self):
         self.ensure_one()
         return {"type": "ir.actions.act_url", "url": f"/dms/code_order/{self.id}/codes.csv", "target": "self"}
@@ -384,15 +524,43 @@ class DmsCodeOrder(models.Model):
                 )
             ) from error
 
-    def _get_case_gtin(self, gtin):
-        """The packaging's own GTIN where one is recorded, else the unit's behind packaging indicator 1."""
+    def _get_package_gtins(self, gtin):
+        """GTINs of unit, inner box, case and pallet: all different, as each is a trade item of its own.
+
+        A case has its packaging's own GTIN where one is recorded, else the unit's behind packaging indicator 1;
+        inner boxes and pallets have the indicators 2 and 3.
+        """
+        case = None
         barcodes = self.product_id.product_uom_ids.filtered(lambda line: line.uom_id == self.packaging_id)
         for barcode in barcodes.mapped("barcode"):
             try:
-                return gs1.to_gtin14(barcode)
+                case = gs1.to_gtin14(barcode)
+                break
             except ValueError:
                 continue
-        return gs1.case_gtin(gtin)
+        free = [number for number in (gs1.case_gtin(gtin, indicator) for indicator in range(1, 9)) if number not in (gtin, case)]
+        case = case or free.pop(0)
+        return {"gtin": gtin, "case_gtin": case, "inner_gtin": free[0], "pallet_gtin": free[1]}
+
+    def _get_total(self):
+        """All labels of the order."""
+        self.ensure_one()
+        return self.quantity + self.case_count + self.inner_count + self.pallet_count
+
+    def _get_spans(self):
+        """Which keys are which labels: ``[(level, GTIN, first key, count), ...]``, in the order of the keys."""
+        self.ensure_one()
+        spans, first = [], self.first_key
+        for level, gtin, count in (
+            ("unit", self.gtin, self.quantity),
+            ("case", self.case_gtin, self.case_count),
+            ("inner", self.inner_gtin, self.inner_count),
+            ("pallet", self.pallet_gtin, self.pallet_count),
+        ):
+            if count:
+                spans.append((level, gtin, first, count))
+            first += count
+        return spans
 
     def _get_master(self):
         """The master key that issued this order's codes, among those configured now."""
@@ -408,16 +576,15 @@ class DmsCodeOrder(models.Model):
             )
         )
 
-    def _issued(self, gtin, key, year, key_fingerprint):
+    def _issued(self, gtin, key, year, key_fingerprint, cap=False):
         """Whether this order issued the code, and under this very key and year."""
         self.ensure_one()
-        expected = self.gtin if key < self.first_key + self.quantity else self.case_gtin
-        return (
-            self.first_key <= key <= self.last_key
-            and gtin == expected
-            and year == self.key_year
-            and key_fingerprint == self.key_fingerprint
+        expected = next(
+            (number for _level, number, first, count in self._get_spans() if first <= key < first + count), None
         )
+        if cap and not (self.cap_codes and key < self.first_key + self.quantity):
+            return False
+        return gtin == expected and year == self.key_year and key_fingerprint == self.key_fingerprint
 
     @api.model
     def _of_keys(self, keys):
@@ -434,18 +601,45 @@ class DmsCodeOrder(models.Model):
         )
         return {self.browse(order_id): own_keys for order_id, own_keys in rows}
 
-    def _iter_serials(self, level="unit", offset=0, limit=None, size=100_000):
+    def _iter_serials(self, level="unit", offset=0, limit=None, size=100_000, cap=False):
         """Slices ``(gtin, [serials])`` of the order's codes, in the order of their keys.
 
         All that comes from the database is read at once, so that a response can be streamed from it afterwards.
+
+        :param bool cap: the codes under the cap of the units instead
         """
         self.ensure_one()
         master, year = self._get_master(), self.key_year
-        first, total, gtin = self.first_key, self.quantity, self.gtin
-        if level == "case":
-            first, total, gtin = first + self.quantity, self.case_count, self.case_gtin
+        gtin, first, total = next(
+            (span[1:] for span in self._get_spans() if span[0] == level), (self.gtin, self.first_key, 0)
+        )
         end = total if limit is None else min(total, offset + limit)
         return (
-            (gtin, codes.encode(master, gtin, year, range(first + start, first + min(start + size, end))))
+            (gtin, codes.encode(master, gtin, year, range(first + start, first + min(start + size, end)), cap))
             for start in range(offset, end, size)
         )
+
+    def _iter_boxes(self, level, size=100_000):
+        """Serials of the package that each label of a level is meant for ('' for none), in slices as of
+        :meth:`_iter_serials`: the printer's house nests its rolls by them (套标)."""
+        self.ensure_one()
+        spans = {name: span for name, *span in self._get_spans()}
+        total = spans[level][2]
+        for inside, per_box, outside in self._get_nesting():
+            if inside == level:
+                break
+        else:
+            return ([""] * min(size, total - start) for start in range(0, total, size))
+        master, year = self._get_master(), self.key_year
+        gtin, first, count = spans[outside]
+
+        def slices():
+            for start in range(0, total, size):
+                end = min(start + size, total)
+                low, high = start // per_box, min((end - 1) // per_box + 1, count)
+                boxes = codes.encode(master, gtin, year, range(first + low, first + high)) if low < high else []
+                yield [
+                    boxes[place // per_box - low] if place // per_box < count else "" for place in range(start, end)
+                ]
+
+        return slices()

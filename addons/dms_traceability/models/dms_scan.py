@@ -7,7 +7,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ..fields import BigInteger
-from .dms_code import DESTROYED, PRINTED, VOID
+from .dms_code_tables import DESTROYED, PRINTED, VOID
 
 
 class DmsScan(models.Model):

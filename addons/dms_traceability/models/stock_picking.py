@@ -7,7 +7,7 @@ from odoo.tools import SQL
 from odoo.addons.dms_channel.tools.words import format_quantity
 
 from ..tools import codes
-from .dms_code import ACTIVE, ASSIGNED, CASE, RECEIVED, SHIPPED, STATES, UNIT
+from .dms_code_tables import ACTIVE, ASSIGNED, CASE, INNER, PALLET, RECEIVED, SHIPPED, STATES, UNIT
 
 
 class StockPicking(models.Model):
@@ -96,12 +96,19 @@ class StockPicking(models.Model):
             rows = self.env.execute_query(
                 SQL(
                     """
-                    SELECT c.picking_id, o.product_id, o.lot_id,
-                           sum(CASE WHEN c.level = %(unit)s THEN 1 ELSE p.last - p.first + 1 END)::integer
-                      FROM dms_trace_code c
-                      JOIN dms_code_order o ON c.key BETWEEN o.first_key AND o.last_key
-                 LEFT JOIN dms_trace_pack p ON p.parent = c.key AND p.unpacked_on IS NULL
-                     WHERE c.picking_id = ANY(%(pickings)s) AND (c.level = %(unit)s OR p.parent IS NOT NULL)
+                    WITH RECURSIVE inside AS (
+                        SELECT c.picking_id, c.key AS first, c.key AS last
+                          FROM dms_trace_code c WHERE c.picking_id = ANY(%(pickings)s)
+                     UNION ALL
+                        SELECT inside.picking_id, p.first, p.last
+                          FROM inside
+                          JOIN dms_trace_pack p ON p.parent BETWEEN inside.first AND inside.last
+                                               AND p.unpacked_on IS NULL
+                    )
+                    SELECT inside.picking_id, o.product_id, o.lot_id, sum(inside.last - inside.first + 1)::integer
+                      FROM inside
+                      JOIN dms_trace_code c ON c.key = inside.first AND c.level = %(unit)s
+                      JOIN dms_code_order o ON inside.first BETWEEN o.first_key AND o.last_key
                   GROUP BY 1, 2, 3
                     """,
                     unit=UNIT,
@@ -152,27 +159,29 @@ class StockPicking(models.Model):
         """
         self._dms_check_scannable()
         lines = {(line["product"].id, line["lot"].id or None): line for line in self._dms_get_scan_lines()}
-        gtins = set(
+        groups = (
             self.env["dms.code.order"]
             .sudo()
-            .search([("product_id", "in", [product_id for product_id, _lot in lines]), ("first_key", ">", 0)])
-            .mapped(lambda order: (order.gtin, order.case_gtin))
+            ._read_group(
+                [("product_id", "in", [product_id for product_id, _lot in lines]), ("first_key", ">", 0)],
+                ["gtin", "inner_gtin", "case_gtin", "pallet_gtin"],
+            )
         )
-        gtins = {gtin for pair in gtins for gtin in pair if gtin}
+        gtins = {gtin for group in groups for gtin in group if gtin}
         Code = self.env["dms.code"]
         found = Code._read_texts(texts, gtins)
-        sizes = Code._count_units([info["key"] for info in found if info and info["level"] == CASE])
+        contents = Code._count_contents([info["key"] for info in found if info])
         outcomes, accepted = [], []
         seen = set()
         for text, info in zip(texts, found, strict=True):
-            units = 0
-            if info:
-                units = sizes.get(info["key"], 0) if info["level"] == CASE else 1
-            message = self._dms_refuse_code(info, units, lines, seen)
+            inside = self._dms_get_contents(contents.get(info["key"], {})) if info else {}
+            units = sum(inside.values())
+            message = self._dms_refuse_code(info, inside, lines, seen)
             if not message:
                 seen.add(info["key"])
                 accepted.append(info["key"])
-                self._dms_find_line(lines, info["order"])["scanned"] += units
+                for order, count in inside.items():
+                    self._dms_find_line(lines, order)["scanned"] += count
             outcomes.append({"text": text, "ok": not message, "units": units, "message": message or ""})
         if accepted:
             taken = set(self._dms_take(accepted))
@@ -182,55 +191,77 @@ class StockPicking(models.Model):
         self.invalidate_recordset(["dms_unit_count", "dms_label_count", "dms_scan_state"])
         return outcomes
 
+    def _dms_get_contents(self, counts):
+        """``{code order in sudo: units}`` of ``{code order id: units}``"""
+        Order_sudo = self.env["dms.code.order"].sudo()
+        return {Order_sudo.browse(order_id): units for order_id, units in counts.items()}
+
     @staticmethod
     def _dms_find_line(lines, order):
         product_id = order.product_id.id
         return lines.get((product_id, order.lot_id.id or None)) or lines.get((product_id, None))
 
-    def _dms_refuse_code(self, info, units, lines, seen):
-        """Why a code can't go on the delivery, in words; False when it can."""
+    def _dms_refuse_code(self, info, contents, lines, seen):
+        """Why a code can't go on the delivery, in words; False when it can.
+
+        :param dict contents: ``{code order: units}`` that the label covers
+        """
         self.ensure_one()
         _ = self.env._
-        if not info or info["order"].company_id != self.company_id:
+        if not info or (contents or info["order"]) and (
+            (info["order"] or next(iter(contents))).company_id != self.company_id
+        ):
             return _("Not one of our codes.")
-        order, state = info["order"], info["state"]
-        line = self._dms_find_line(lines, order)
-        if info["key"] in seen or (state == ASSIGNED and info["picking_id"] == self.id):
+        if info["key"] in seen or (info["state"] == ASSIGNED and info["picking_id"] == self.id):
             return _("Scanned already.")
-        if not line:
-            products = {line["product"] for line in lines.values()}
-            if order.product_id in products:
-                return _(
-                    "Wrong batch: the code belongs to batch %(lot)s, the delivery asks for %(lots)s.",
-                    lot=order.lot_id.name or _("none"),
-                    lots=", ".join(
-                        line["lot"].name
-                        for line in lines.values()
-                        if line["product"] == order.product_id and line["lot"]
-                    ),
-                )
-            return _(
-                "Wrong product: the code belongs to %s, which is not on this delivery.",
-                order.product_id.display_name,
-            )
-        if info["level"] == UNIT and info["case_key"]:
-            return _("The unit is packed in a case: scan the case, or unpack it first.")
-        if info["level"] == CASE and not units:
-            return _("The case is empty: pack units into it first.")
+        if not contents:
+            return _("The package is empty: pack units into it first.")
+        problem = next(filter(None, (self._dms_refuse_line(order, lines) for order in contents)), None)
+        if problem:
+            return problem
+        if info["case_key"]:
+            return _("The label stands in a package: scan that, or take the label out of it first.")
+        state = info["state"]
         if state == ASSIGNED:
             return _("The code is on delivery %s.", self.sudo().browse(info["picking_id"]).name)
         if state != ACTIVE:
             reasons = dict(self.env["dms.code"]._fields["state"]._description_selection(self.env))
             name = next(name for name, value in STATES.items() if value == state)
             return _("The code can't be shipped: it is %s.", reasons[name].lower())
-        if line["scanned"] + units > line["expected"]:
-            return _(
-                "Too many: the code covers %(units)s units, and only %(left)s of %(expected)s are left to scan.",
-                units=units,
-                left=format_quantity(self.env, max(line["expected"] - line["scanned"], 0)),
-                expected=format_quantity(self.env, line["expected"]),
-            )
+        wanted = defaultdict(int)
+        for order, units in contents.items():
+            line = self._dms_find_line(lines, order)
+            wanted[line["product"].id, line["lot"].id or None] += units
+        for key, units in wanted.items():
+            line = lines[key]
+            if line["scanned"] + units > line["expected"]:
+                return _(
+                    "Too many: the code covers %(units)s units, and only %(left)s of %(expected)s are left to scan.",
+                    units=units,
+                    left=format_quantity(self.env, max(line["expected"] - line["scanned"], 0)),
+                    expected=format_quantity(self.env, line["expected"]),
+                )
         return False
+
+    def _dms_refuse_line(self, order, lines):
+        """Why units of a code order are not wanted here; False when they are."""
+        _ = self.env._
+        if self._dms_find_line(lines, order):
+            return False
+        if order.product_id in {line["product"] for line in lines.values()}:
+            return _(
+                "Wrong batch: the code belongs to batch %(lot)s, the delivery asks for %(lots)s.",
+                lot=order.lot_id.name or _("none"),
+                lots=", ".join(
+                    line["lot"].name
+                    for line in lines.values()
+                    if line["product"] == order.product_id and line["lot"]
+                ),
+            )
+        return _(
+            "Wrong product: the code belongs to %s, which is not on this delivery.",
+            order.product_id.display_name,
+        )
 
     def _dms_take(self, keys):
         """Put free codes on the delivery; a code that another transaction took meanwhile is left out."""
@@ -291,33 +322,64 @@ class StockPicking(models.Model):
         return missing
 
     def _dms_take_cases(self, order, missing):
-        rows = self.env.execute_query(
-            SQL(
-                """
-                SELECT c.key, units, c.total
-                  FROM (SELECT box.key, sum(p.last - p.first + 1)::integer AS units,
-                               sum(sum(p.last - p.first + 1)) OVER (ORDER BY box.key)::integer AS total
-                          FROM dms_trace_code box
-                          JOIN dms_trace_pack p ON p.parent = box.key AND p.unpacked_on IS NULL
-                         WHERE box.key BETWEEN %s AND %s AND box.level = %s AND box.state = %s
-                      GROUP BY box.key) c
-                 WHERE c.total - units < %s
-              ORDER BY c.key
-                """,
-                order.first_key + order.quantity,
-                order.last_key,
-                CASE,
-                ACTIVE,
-                missing,
-            )
-        )
-        taken = set(self._dms_take([key for key, _units, total in rows if total <= missing]))
-        missing -= sum(units for key, units, _total in rows if key in taken)
-        # One more case is opened when the rest is smaller than a case and no loose units are there for it.
-        opened = next((key for key, _units, total in rows if key not in taken and total > missing), None)
-        if opened and missing > 0 and len(self._dms_get_loose(order, missing)) < missing:
-            self.env["dms.code"]._unpack([opened], fields.Datetime.now())
+        """Whole pallets, then whole cases, as long as they fit; a pallet is broken up, or a case opened, for the rest."""
+        Code = self.env["dms.code"]
+        for level in (PALLET, CASE):
+            free = self._dms_get_packages(order, level, inside=False)
+            if level == CASE and missing > 0:
+                # Cases on a pallet that is still here come last.
+                standing = self._dms_get_packages(order, level, inside=True)
+            else:
+                standing = []
+            units = Code._count_units([*free, *standing])
+            chosen, left = [], missing
+            for key in [*free, *standing]:
+                if units.get(key) and units[key] <= left:
+                    chosen.append(key)
+                    left -= units[key]
+            Code._take_out(set(chosen) & set(standing))
+            taken = set(self._dms_take(chosen))
+            missing -= sum(units[key] for key in taken)
+            rest = [key for key in [*free, *standing] if units.get(key) and key not in taken]
+        # A case is opened when the rest is smaller than a case and no loose units are there for it.
+        if rest and missing > 0 and len(self._dms_get_loose(order, missing)) < missing:
+            opened = rest[0]
+            Code._take_out([opened] if opened in standing else [])
+            Code._unpack([opened])
+            inner = self._dms_get_packages(order, INNER, inside=False)
+            units = Code._count_units(inner)
+            chosen, left = [], missing
+            for key in inner:
+                if units.get(key) and units[key] <= left:
+                    chosen.append(key)
+                    left -= units[key]
+            missing -= sum(units[key] for key in self._dms_take(chosen))
+            if missing > 0 and len(self._dms_get_loose(order, missing)) < missing:
+                Code._unpack([key for key in inner if key not in chosen and units.get(key)][:1])
         return missing
+
+    def _dms_get_packages(self, order, level, inside):
+        """Keys of an order's packages that are in stock: those that stand on a bigger one, or those that do not."""
+        return [
+            key
+            for (key,) in self.env.execute_query(
+                SQL(
+                    """
+                    SELECT c.key FROM dms_trace_code c %(packages)s
+                     WHERE c.key BETWEEN %(first)s AND %(last)s AND c.level = %(level)s AND c.state = %(active)s
+                       AND %(state)s = %(active)s AND (p1.parent IS NOT NULL) = %(inside)s
+                  ORDER BY c.key
+                    """,
+                    packages=self.env["dms.code"]._join_packages(),
+                    state=self.env["dms.code"]._effective("state"),
+                    first=order.first_key + order.quantity,
+                    last=order.last_key,
+                    level=level,
+                    active=ACTIVE,
+                    inside=inside,
+                )
+            )
+        ]
 
     def _dms_get_loose(self, order, limit):
         """Keys of up to ``limit`` units of an order that are free and in no case."""

@@ -1,9 +1,12 @@
 from . import (
     test_code_order,
     test_code_page,
+    test_code_sessions,
     test_comparison,
     test_diversion,
+    test_packing,
     test_pure_codes,
+    test_pure_epc,
     test_pure_gs1,
     test_pure_gs1_vectors,
     test_pure_labels,

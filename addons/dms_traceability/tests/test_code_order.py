@@ -6,7 +6,10 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from odoo.addons.dms_traceability.models.dms_code import ACTIVE, PRINTED
+from odoo.addons.dms_traceability import hooks
+from odoo.addons.dms_traceability.models import dms_code_order
+from odoo.addons.dms_traceability.models.dms_code_tables import ACTIVE, PRINTED, TABLES
+from odoo.addons.dms_traceability.tools import codes
 
 from .common import GTIN, DmsTraceCommon
 
@@ -105,6 +108,29 @@ class TestCodeOrder(DmsTraceCommon):
         order.action_cancel()
         self.assertEqual(self.env["dms.scan"]._judge(self._resolve(self._serials(order)[0])), "void")
 
+    def test_compromise_drill(self):
+        """docs/codes.md, step by step: a master key has leaked."""
+        leaked, fresh = os.environ["DMS_MASTER_KEY"], "f" * 40
+        old = self._order_codes(20, 0, "active")
+        sold, forged_order = self._serials(old)[:10], self._order_codes(5, 0, "generated")
+        forged = self._serials(forged_order)
+        # 1. A new key in front: new codes stand on it, old ones still answer.
+        with patch.dict(os.environ, {"DMS_MASTER_KEY": f"{fresh},{leaked}"}):
+            new = self._order_codes(20, 0, "active")
+            self.assertNotEqual(new.key_fingerprint, old.key_fingerprint)
+            self.assertTrue(all(self._resolve(serial) for serial in [*sold, *self._serials(new)]))
+            # Who has the old key can make serials of numbers that were never issued: they die at the order.
+            guess = codes.encode(leaked.encode(), GTIN, old.key_year, [old.last_key + 1, new.first_key])
+            self.assertEqual([self._resolve(serial) for serial in guess], [None, None])
+            # 2. What was not yet on goods is withdrawn.
+            forged_order.action_cancel()
+            self.assertEqual(self.env["dms.scan"]._judge(self._resolve(forged[0])), "void")
+            self.assertEqual(self.env["dms.scan"]._judge(self._resolve(sold[0])), "genuine")
+        # 3. When the goods of the old key are gone, it is left out, and nothing made with it passes.
+        with patch.dict(os.environ, {"DMS_MASTER_KEY": fresh}):
+            self.assertFalse(any(self._resolve(serial) for serial in sold + guess))
+            self.assertTrue(self._resolve(self._serials(new)[0]))
+
     def test_rotation_keeps_old_codes(self):
         old = self._order_codes(5, 0, "active")
         serial = self._serials(old)[0]
@@ -118,6 +144,62 @@ class TestCodeOrder(DmsTraceCommon):
         self.assertFalse(self._resolve(new_serial))
         with self.assertRaisesRegex(UserError, "not configured any more"):
             self._serials(new)
+
+    def test_states_before_use(self):
+        order = self._order_codes(5, 0, "generated")
+        code = self.env["dms.code"].browse(order.first_key)
+        self.assertEqual((order.state, code.state), ("generated", "ordered"))
+        order._mark_printed()
+        self.env.invalidate_all()
+        self.assertEqual((order.state, code.state), ("printed", "printed"))
+        self.assertTrue(order.date_printed)
+        order.action_activate()
+        self.env.invalidate_all()
+        self.assertEqual((order.state, code.state), ("active", "active"))
+        order._mark_printed()
+        self.assertEqual(order.state, "active")
+
+    def _run_job(self):
+        """The scheduled job, in this test's transaction: without its commits."""
+        with patch.object(self.env.registry["ir.cron"], "_commit_progress", lambda *_args, **_kw: float("inf")):
+            self.env["dms.code.order"]._cron_generate()
+
+    def test_a_large_order_is_stored_by_the_job(self):
+        with patch.object(dms_code_order, "INLINE_CODES", 50), patch.object(dms_code_order, "SLICE_CODES", 40):
+            order = self._order_codes(100, 24, "generated")
+            self.assertRecordValues(order, [{"state": "generating", "stored_count": 0, "progress": 0}])
+            with self.assertRaisesRegex(UserError, "only printed codes"):
+                order.action_activate()
+            order._store_next(52)
+            self.assertRecordValues(order, [{"state": "generating", "stored_count": 52, "progress": 50}])
+            self._run_job()
+            self.env.invalidate_all()
+        self.assertRecordValues(order, [{"state": "generated", "stored_count": 104, "progress": 100}])
+        self.assertEqual(
+            self.env["dms.code"].search([("order_id", "=", order.id)]).mapped("level"), ["unit"] * 100 + ["case"] * 4
+        )
+
+    def test_cancelled_while_generating(self):
+        with patch.object(dms_code_order, "INLINE_CODES", 50):
+            order = self._order_codes(100, 0, "generated")
+            order._store_next(30)
+            order.action_cancel()
+            self._run_job()
+        self.assertRecordValues(order, [{"state": "cancelled", "stored_count": 30}])
+
+    def test_tables_come_and_go_with_the_addon(self):
+        def existing():
+            self.env.cr.execute("SELECT relname FROM pg_class WHERE relname LIKE 'dms\\_trace\\_%' AND relkind IN ('r','p','S')")
+            return {name for (name,) in self.env.cr.fetchall()} - {"dms_trace_event"}
+
+        self._order_codes(5, 0, "generated")
+        before = {name for name in existing() if not name.startswith("dms_trace_code_p")}
+        self.assertTrue({*TABLES, "dms_trace_chunk_seq"} <= before)
+        hooks.uninstall_hook(self.env)
+        self.assertFalse({name for name in existing() if name in TABLES or name.startswith("dms_trace_code_p")})
+        self.env["dms.code"].init()
+        self.env["dms.code"].init()
+        self.assertTrue({*TABLES, "dms_trace_chunk_seq"} <= existing())
 
     def test_reader(self):
         order = self._order_codes(50, 24)

@@ -1,10 +1,14 @@
+import csv
+import io
 import os
 import re
+import zipfile
 from unittest.mock import patch
 
+from odoo.exceptions import UserError
 from odoo.tests import HttpCase, tagged
 
-from odoo.addons.dms_traceability.controllers import code_page
+from odoo.addons.dms_traceability.controllers import code_file, code_page
 
 from .common import GTIN, DmsTraceCommon
 
@@ -50,7 +54,7 @@ class TestCodePage(DmsTraceCommon, HttpCase):
 
     def test_case_label_and_unshipped_unit(self):
         response = self._get(self._serials(self.order, "case")[0], self.order.case_gtin)
-        self.assertIn("Case of 24", response.text)
+        self.assertIn("24 units", response.text)
         response = self._get(self.serials[40])
         self.assertIn("Genuine", response.text)
         self.assertNotIn("Where are you?", response.text)
@@ -163,8 +167,98 @@ class TestCodePage(DmsTraceCommon, HttpCase):
         self.assertIn(f"/01/{GTIN}/21/{self.serials[0]}", lines[1].upper())
         response = self.url_open(f"/dms/code_order/{self.order.id}/labels.pdf?level=case")
         self.assertTrue(response.content.startswith(b"%PDF"))
+        self.assertEqual(self.order.state, "active", "an order in use stays so")
+        response = self.url_open(f"/dms/code_order/{self.order.id}/labels.zpl?first=3&count=2")
+        self.assertEqual(re.findall(r"/21/(\w+)", response.text), self.serials[2:4])
         for query in ("first=0", "first=x", "count=100000", "level=pallet"):
             self.assertEqual(
                 self.url_open(f"/dms/code_order/{self.order.id}/labels.pdf?{query}").status_code, 422, query
             )
         self.assertEqual(self.url_open("/dms/code_order/99999999/codes.csv").status_code, 404)
+
+    def test_files_of_a_full_order(self):
+        """Every label once, with package, RFID number and code under the cap."""
+        self.company.dms_gs1_prefix = "0614141"
+        order = self.env["dms.code.order"].create(
+            {
+                "product_id": self.product.id,
+                "lot_id": self.lot.id,
+                "quantity": 50,
+                "inner_size": 5,
+                "case_size": 10,
+                "pallet_size": 2,
+                "cap_codes": True,
+            }
+        )
+        order.action_generate()
+        self.authenticate("storeman", "storeman")
+        with patch.object(code_file, "PART_LABELS", 20):
+            response = self.url_open(f"/dms/code_order/{order.id}/labels.pdf")
+        self.assertEqual(order.state, "printed")
+        with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+            self.assertEqual(len(archive.namelist()), 3)
+        rows = list(csv.DictReader(self.url_open(f"/dms/code_order/{order.id}/codes.csv").text.splitlines()))
+        self.assertEqual([row["level"] for row in rows], ["unit"] * 50 + ["case"] * 5 + ["inner"] * 10 + ["pallet"] * 2)
+        self.assertEqual(len({row["serial"] for row in rows}), 67)
+        self.assertEqual({len(row["epc"]) for row in rows}, {52})
+        self.assertEqual(rows[12]["box"], rows[57]["serial"])
+        (info,) = self.env["dms.code"]._resolve([(GTIN, rows[7]["cap_code"])], cap=True)
+        self.assertEqual(info["key"], order.first_key + 7)
+        self.assertTrue(rows[7]["cap_url"].endswith(rows[7]["cap_code"]))
+        order.action_cancel()
+        self.assertEqual(self.url_open(f"/dms/code_order/{order.id}/codes.csv").status_code, 422)
+
+    def _order_cap(self):
+        program = self.env["loyalty.program"].create(
+            {"name": "Gift on Opening", "program_type": "coupons", "trigger": "with_code", "applies_on": "current"}
+        )
+        order = self.env["dms.code.order"].create(
+            {
+                "product_id": self.product.id,
+                "lot_id": self.lot.id,
+                "quantity": 3,
+                "case_size": 0,
+                "cap_codes": True,
+                "reward_program_id": program.id,
+            }
+        )
+        order.action_generate()
+        order.action_activate()
+        return order, [cap for _gtin, caps in order._iter_serials(cap=True) for cap in caps]
+
+    def test_opened_once(self):
+        order, caps = self._order_cap()
+        path = f"/01/{GTIN}/21/{caps[0]}"
+        for _preview in range(2):
+            response = self.url_open(path)
+            self.assertIn("not opened yet", response.text)
+        self.assertFalse(self.env["dms.code.consumption"].search([("order_id", "=", order.id)]), "GET consumes nothing")
+        response = self.url_open(f"{path}/open", data={"lang": "en_US"})
+        opened = self.env["dms.code.consumption"].search([("order_id", "=", order.id)])
+        self.assertEqual((opened.code_key, opened.serial), (order.first_key, self._serials(order)[0]))
+        self.assertIn("Opened by you", response.text)
+        self.assertIn(opened.coupon_id.code, response.text)
+        self.assertEqual(self.env["dms.code"].browse(order.first_key).state, "consumed")
+        self._assert_discreet(response)
+        # Again, by the same device, then by another: no second reward, and the coupon is shown to the first only.
+        self.assertIn(opened.coupon_id.code, self.url_open(f"{path}/open", data={"lang": "en_US"}).text)
+        response = self.url_open(f"{path}/open", data={"lang": "en_US"}, headers={"User-Agent": "Another"})
+        self.assertIn("Opened before", response.text)
+        self.assertNotIn(opened.coupon_id.code, response.text)
+        self.assertEqual(self.env["dms.code.consumption"].search_count([("order_id", "=", order.id)]), 1)
+        self.assertEqual(self.env["loyalty.card"].search_count([("program_id", "=", order.reward_program_id.id)]), 1)
+        with self.assertRaises(UserError):
+            opened.write({"coupon_id": False})
+
+    def test_code_under_the_cap_of_goods_not_in_use(self):
+        order, caps = self._order_cap()
+        self.env["dms.code"]._void([order.first_key + 1])
+        self.assertIn("Withdrawn", self.url_open(f"/01/{GTIN}/21/{caps[1]}/open", data={"lang": "en_US"}).text)
+        self.assertFalse(self.env["dms.code.consumption"].search([("order_id", "=", order.id)]))
+        forged = {
+            (answer.status_code, answer.text.replace(serial, ""))
+            for serial in ("0" * 20, caps[2][:-1] + ("0" if caps[2][-1] != "0" else "1"))
+            for answer in [self.url_open(f"/01/{GTIN}/21/{serial}"), self.url_open(f"/01/{GTIN}/21/{serial}/open", data={"lang": "en_US"})]
+        }
+        self.assertEqual(len(forged), 1)
+        self.assertEqual(forged.pop()[0], 404)

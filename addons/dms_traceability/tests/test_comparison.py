@@ -1,7 +1,7 @@
 from odoo import fields
 from odoo.tests import tagged
 
-from ..models.dms_code import SOLD
+from ..models.dms_code_tables import SOLD
 from .common import DmsTraceCommon
 
 

@@ -74,6 +74,43 @@ class TestCodes(unittest.TestCase):
             chi2 = ((counts - 625) ** 2 / 625).sum()
             self.assertLess(chi2, 80, f"position {position}")  # 31 degrees of freedom, p < 1e-5
 
+    @given(keys, st.sampled_from([2025, 2026, 2027]))
+    def test_code_under_the_cap(self, key, year):
+        (serial,) = codes.encode(MASTER, GTIN, year, [key])
+        (cap,) = codes.encode(MASTER, GTIN, year, [key], cap=True)
+        self.assertRegex(cap, r"^[0-9A-HJKMNP-TV-Z]{20}$")
+        self.assertEqual(codes.decode([OTHER, MASTER], GTIN, [cap.lower()], 2027, cap=True), [(key, year, 1)])
+        # Neither kind passes for the other, nor for its beginning.
+        self.assertEqual(codes.decode([MASTER], GTIN, [cap, cap[:14]], 2027), [None, None])
+        self.assertEqual(codes.decode([MASTER], GTIN, [serial, serial + "0" * 6], 2027, cap=True), [None, None])
+
+    @settings(max_examples=300)
+    @given(keys, st.integers(0, 19), st.sampled_from(codes.ALPHABET))
+    def test_an_altered_code_under_the_cap_is_refused(self, key, position, glyph):
+        (cap,) = codes.encode(MASTER, GTIN, 2026, [key], cap=True)
+        altered = cap[:position] + glyph + cap[position + 1 :]
+        if altered != cap:
+            self.assertEqual(codes.decode([MASTER], GTIN, [altered], 2027, cap=True), [None])
+
+    def test_no_collision_across_keys_and_gtins(self):
+        """Serials of the same numbers under other master keys or GTINs are others."""
+        for cap in (False, True):
+            seen = set()
+            for master, gtin in ((MASTER, GTIN), (OTHER, GTIN), (MASTER, "16901234567899"), (OTHER, "16901234567899")):
+                seen.update(codes.encode(master, gtin, 2026, np.arange(50_000), cap))
+            self.assertEqual(len(seen), 200_000)
+
+    @given(st.lists(st.tuples(st.integers(0, 2**24 - 2), st.integers(1, 200)), min_size=1, max_size=8))
+    def test_orders_never_share_a_serial(self, orders):
+        """Orders get chunks of keys of their own; so their serials differ, whatever their sizes."""
+        seen, chunks = set(), set()
+        for chunk, count in orders:
+            if chunk not in chunks:
+                chunks.add(chunk)
+                serials = codes.encode(MASTER, GTIN, 2026, range(chunk << 16, (chunk << 16) + count))
+                self.assertFalse(seen.intersection(serials))
+                seen.update(serials)
+
     def test_a_key_out_of_range_is_refused(self):
         with self.assertRaises(ValueError):
             codes.encode(MASTER, GTIN, 2026, [2**codes.KEY_BITS])

@@ -20,7 +20,7 @@ class TestShipping(DmsTraceCommon):
         )
         self.assertIn("Scanned already", self._messages(picking, [cases[0]])[0])
         self.assertIn("only 1 of 50", self._messages(picking, [cases[2]])[0])
-        self.assertIn("packed in a case", self._messages(picking, [self._serials(order)[60]])[0])
+        self.assertIn("stands in a package", self._messages(picking, [self._serials(order)[60]])[0])
         self.assertIn("Not one of our codes", self._messages(picking, ["garbage!"])[0])
         self.assertFalse(self._messages(picking, [loose[1]])[0])
         self.assertEqual(picking.dms_scan_state, "done")

@@ -11,11 +11,15 @@ A serial is 14 Crockford base-32 characters: 8 for a 40-bit body, 6 for a 30-bit
 The permutation's key depends on master key and GTIN, the tag's on master key, GTIN and year.
 Keys are never reused for another code, so under one master key two serials of a GTIN always differ,
 whatever their years. Nothing derived is stored.
+
+The code under the cap has 20 characters: the same body under keys of its own, and a tag of 60 bits.
+Who knows the serial outside learns nothing of it.
 """
 
 import hashlib
 import hmac
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -25,6 +29,8 @@ SERIAL_LENGTH = 14
 BODY_CHARS = 8
 KEY_BITS = 40
 TAG_BITS = 30
+CAP_LENGTH = 20
+CAP_TAG_BITS = 60
 FIRST_YEAR = 2025
 MASTER_KEY_MIN_LENGTH = 32
 
@@ -89,43 +95,58 @@ def unpermute(key, bodies):
     return (left << np.uint64(_HALF_BITS)) | right
 
 
-def _tags(master, gtin, year, bodies):
-    key = _derive(master, "tag", gtin, year)
-    return _aes(key, int(gtin), bodies) >> np.uint64(64 - TAG_BITS)
+class _Kind(NamedTuple):
+    """What tells the two kinds of serials apart: length, bits of the tag, and the purpose of their keys."""
+
+    length: int
+    tag_bits: int
+    prefix: str
 
 
-def encode(master, gtin, year, keys):
+_OUTSIDE = _Kind(SERIAL_LENGTH, TAG_BITS, "")
+_CAP = _Kind(CAP_LENGTH, CAP_TAG_BITS, "cap-")
+
+
+def _tags(kind, master, gtin, year, bodies):
+    key = _derive(master, kind.prefix + "tag", gtin, year)
+    return _aes(key, int(gtin), bodies) >> np.uint64(64 - kind.tag_bits)
+
+
+def encode(master, gtin, year, keys, cap=False):
     """Serials of database keys.
 
     :param bytes master: the issuing master key
     :param str gtin: GTIN-14
     :param int year: year of issue
     :param keys: integers in [0, 2**40), any sequence
-    :return: list of 14-character serials, aligned with ``keys``
+    :param bool cap: the codes under the cap instead of those outside
+    :return: list of serials of 14 characters (20 under the cap), aligned with ``keys``
     """
     numbers = np.asarray(keys, dtype=np.uint64)
     if not len(numbers):
         return []
     if numbers.max() >> np.uint64(KEY_BITS):
         raise ValueError("a code key is out of range")
-    bodies = permute(_derive(master, "body", gtin), numbers)
-    glyphs = np.empty((len(numbers), SERIAL_LENGTH), dtype=np.uint8)
+    kind = _CAP if cap else _OUTSIDE
+    bodies = permute(_derive(master, kind.prefix + "body", gtin), numbers)
+    glyphs = np.empty((len(numbers), kind.length), dtype=np.uint8)
     for value, bits, start in (
         (bodies, KEY_BITS, 0),
-        (_tags(master, gtin, year, bodies), TAG_BITS, BODY_CHARS),
+        (_tags(kind, master, gtin, year, bodies), kind.tag_bits, BODY_CHARS),
     ):
         for position in range(bits // 5):
             shift = np.uint64(bits - 5 * (position + 1))
             glyphs[:, start + position] = _GLYPHS[(value >> shift) & np.uint64(31)]
-    return glyphs.view(f"S{SERIAL_LENGTH}").ravel().astype(str).tolist()
+    return glyphs.view(f"S{kind.length}").ravel().astype(str).tolist()
 
 
-def normalise(serial):
+def normalise(serial, cap=False):
     """Canonical form of a serial as typed or scanned, or None if it can't be one.
 
     Lower case is accepted, and the letters that Crockford reads as digits (O, I, L).
     """
-    if not isinstance(serial, str) or len(serial) != SERIAL_LENGTH or not serial.isascii():
+    length = CAP_LENGTH if cap else SERIAL_LENGTH
+    if not isinstance(serial, str) or len(serial) != length or not serial.isascii():
         return None
     values = [_VALUES.get(glyph) for glyph in serial.upper()]
     if None in values:
@@ -133,7 +154,7 @@ def normalise(serial):
     return "".join(ALPHABET[value] for value in values)
 
 
-def decode(masters, gtin, serials, last_year):
+def decode(masters, gtin, serials, last_year, cap=False):
     """Database keys of serials, without any look-up.
 
     All keys and years are tried for each serial, so that the time tells nothing.
@@ -142,28 +163,30 @@ def decode(masters, gtin, serials, last_year):
     :param str gtin: GTIN-14 of all the serials
     :param serials: as typed or scanned
     :param int last_year: last year of issue to accept
+    :param bool cap: they are codes under the cap
     :return: list aligned with ``serials``: ``(key, year, index of the master key)``, or None when no accepted
         key vouches for the serial
     """
-    canonical = [normalise(serial) for serial in serials]
-    bodies, tags = _split([serial or "0" * SERIAL_LENGTH for serial in canonical])
+    kind = _CAP if cap else _OUTSIDE
+    canonical = [normalise(serial, cap) for serial in serials]
+    bodies, tags = _split([serial or "0" * kind.length for serial in canonical], kind)
     found = [None] * len(canonical)
     for position, master in enumerate(masters):
-        keys = unpermute(_derive(master, "body", gtin), bodies)
+        keys = unpermute(_derive(master, kind.prefix + "body", gtin), bodies)
         for year in range(last_year, FIRST_YEAR - 1, -1):
-            for index in np.flatnonzero(_tags(master, gtin, year, bodies) == tags).tolist():
+            for index in np.flatnonzero(_tags(kind, master, gtin, year, bodies) == tags).tolist():
                 if canonical[index] is not None and found[index] is None:
                     found[index] = (int(keys[index]), year, position)
     return found
 
 
-def _split(serials):
+def _split(serials, kind):
     """Bodies and tags of canonical serials, as arrays of uint64."""
-    glyphs = np.frombuffer("".join(serials).encode(), dtype=np.uint8).reshape(-1, SERIAL_LENGTH)
+    glyphs = np.frombuffer("".join(serials).encode(), dtype=np.uint8).reshape(-1, kind.length)
     values = _VALUE_OF[glyphs]
     bodies = np.zeros(len(values), dtype=np.uint64)
     tags = np.zeros(len(values), dtype=np.uint64)
-    for position in range(SERIAL_LENGTH):
+    for position in range(kind.length):
         target = bodies if position < BODY_CHARS else tags
         target <<= np.uint64(5)
         target |= values[:, position]

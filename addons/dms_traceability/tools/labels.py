@@ -1,6 +1,9 @@
-"""Sheets of labels as PDF: a QR code and a few lines of text each, on A4 with 3 x 8 labels (Avery L7159)."""
+"""Labels with a QR code and a few lines of text each: as PDF on A4 with 3 x 8 labels (Avery L7159), or in ZPL II
+for label printers. Any number of them, in memory for one part."""
 
 import io
+import zipfile
+from itertools import islice
 
 import qrcode
 from reportlab.lib.pagesizes import A4
@@ -47,6 +50,78 @@ def label_sheets(labels, title="", font="Helvetica"):
         _draw_lines(page, lines, font, left + QR_SIZE + 2 * mm, bottom, WIDTH - QR_SIZE - 3 * mm)
     page.save()
     return stream.getvalue()
+
+
+def label_archive(labels, title, part_size, **options):
+    """Any number of labels as a ZIP of PDFs, piece by piece.
+
+    :param labels: as of :func:`label_sheets`
+    :param int part_size: labels of one PDF, all that is held in memory
+    :return: iterator of bytes
+    """
+    pipe = _Pipe()
+    # PDFs are compressed already.
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:
+        for number, part in enumerate(_batch(labels, part_size)):
+            first = number * part_size + 1
+            name = f"{title}-{first:08}-{first + len(part) - 1:08}.pdf"
+            archive.writestr(name, label_sheets(part, title, **options))
+            yield pipe.drain()
+    yield pipe.drain()
+
+
+def zpl(labels, dots_per_mm=12):
+    """Any number of labels in ZPL II, for a printer of 300 dpi (12 dots a millimetre) or another.
+
+    :param labels: as of :func:`label_sheets`
+    :return: iterator of strings, one for each label
+    """
+    width, height = round(63.5 * dots_per_mm), round(33.9 * dots_per_mm)
+    # Version 3 has 29 modules; a taller code than 27 mm would not leave its quiet zone.
+    magnification = max(1, min(10, round(QR_SIZE / mm * dots_per_mm) // (29 + 2 * QUIET_MODULES)))
+    left = round((QR_SIZE / mm + 2) * dots_per_mm)
+    size = round(2.6 * dots_per_mm)
+    for text, lines in labels:
+        fields = [
+            f"^FO{left},{round(5 * dots_per_mm) + index * round(3.6 * dots_per_mm)}^A0N,{size},{size}"
+            f"^FB{width - left},1,0,L^FH_^FD{_escape(line)}^FS"
+            for index, line in enumerate(lines)
+        ]
+        yield (
+            f"^XA^CI28^PW{width}^LL{height}^FO{2 * dots_per_mm},{3 * dots_per_mm}"
+            f"^BQN,2,{magnification}^FH_^FDMA,{_escape(text)}^FS{''.join(fields)}^XZ\n"
+        )
+
+
+def _escape(text):
+    """Text of a ZPL field after ^FH_: what would be a command is written as hexadecimal."""
+    return "".join(f"_{ord(char):02X}" if char in "^~_\\" or char < " " else char for char in text)
+
+
+def _batch(items, size):
+    """Lists of ``size`` items (itertools.batched of Python 3.12)."""
+    iterator = iter(items)
+    while part := list(islice(iterator, size)):
+        yield part
+
+
+class _Pipe(io.RawIOBase):
+    """What is written to it can be taken away again, so that an archive is never held whole."""
+
+    def __init__(self):
+        super().__init__()
+        self._parts = []
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def drain(self):
+        parts, self._parts = self._parts, []
+        return b"".join(parts)
 
 
 def _draw_qr(page, text, left, bottom):
