@@ -58,7 +58,11 @@ class CodeFile(http.Controller):
             for level, parts, boxes, caps in slices:
                 for gtin, serials in parts:
                     size, head = len(serials), gs1.digital_link(base_url, gtin, "")
-                    tags = epc.sgtin198(gtin, serials, prefix, 1 if level == "unit" else 2) if prefix else [""] * size
+                    tags = (
+                        epc.sgtin198(gtin, serials, prefix, 1 if level == "unit" else 2)
+                        if prefix
+                        else [""] * size
+                    )
                     if caps:
                         tails = [f"{code},{head}{code}" for code in next(caps)[1]]
                     else:
@@ -111,7 +115,9 @@ class CodeFile(http.Controller):
     @http.route("/dms/sscc/<string:ids>.pdf", type="http", auth="user", readonly=True)
     def pallets(self, ids):
         """Labels of pallets with an SSCC, as GS1 Digital Link."""
-        numbers = [int(text) for text in ids.split(",") if text.isascii() and text.isdigit() and len(text) < 10]
+        numbers = [
+            int(text) for text in ids.split(",") if text.isascii() and text.isdigit() and len(text) < 10
+        ]
         packages = request.env["stock.package"].search([("id", "in", numbers), ("dms_sscc", "=", True)])
         if not packages:
             raise request.not_found()
@@ -124,7 +130,10 @@ class CodeFile(http.Controller):
         content = labels.label_sheets(rows, "SSCC", pdf.FONT)
         return request.make_response(
             content,
-            [("Content-Type", "application/pdf"), ("Content-Disposition", content_disposition("sscc.pdf", "inline"))],
+            [
+                ("Content-Type", "application/pdf"),
+                ("Content-Disposition", content_disposition("sscc.pdf", "inline")),
+            ],
         )
 
     def _register_font(self):

@@ -197,7 +197,15 @@ class CodePage(http.Controller):
         return place
 
     def _render(
-        self, verdict, status, info=None, scan_sudo=None, asked=False, reason=None, opened_sudo=None, mine=False
+        self,
+        verdict,
+        status,
+        info=None,
+        scan_sudo=None,
+        asked=False,
+        reason=None,
+        opened_sudo=None,
+        mine=False,
     ):
         values = {
             "verdict": verdict,
@@ -238,7 +246,8 @@ class CodePage(http.Controller):
             "expiry": order_sudo.lot_id.expiration_date
             and self._format("yMMMd", order_sudo.lot_id.expiration_date),
             "is_case": bool(info["level"]),
-            "case_size": info["level"] and request.env["dms.code"].sudo()._count_units([info["key"]]).get(info["key"], 0),
+            "case_size": info["level"]
+            and request.env["dms.code"].sudo()._count_units([info["key"]]).get(info["key"], 0),
             "gtin": info["gtin"],
             "serial": info["serial"],
             "areas": territories_sudo and territories_sudo.mapped("name"),

@@ -117,8 +117,10 @@ class DmsCode(models.Model):
         if operator not in ("=", "in", "ilike"):
             return NotImplemented
         texts = [value] if isinstance(value, str) else list(value)
-        groups = self.env["dms.code.order"].sudo()._read_group(
-            [("first_key", ">", 0)], ["gtin", "inner_gtin", "case_gtin", "pallet_gtin"]
+        groups = (
+            self.env["dms.code.order"]
+            .sudo()
+            ._read_group([("first_key", ">", 0)], ["gtin", "inner_gtin", "case_gtin", "pallet_gtin"])
         )
         gtins = sorted({gtin for group in groups for gtin in group if gtin})
         return [("id", "in", [info["key"] for info in self._read_texts(texts, gtins) if info])]
@@ -202,8 +204,10 @@ class DmsCode(models.Model):
                 part = [key for key in own_keys if first <= key < first + count]
                 serials = codes.encode(master, gtin, order.key_year, part)
                 result.update(zip(part, ((gtin, serial) for serial in serials), strict=True))
-        packages_sudo = self.env["stock.package"].sudo().browse(
-            [key - LOGISTIC_KEY for key in keys if key >= LOGISTIC_KEY]
+        packages_sudo = (
+            self.env["stock.package"]
+            .sudo()
+            .browse([key - LOGISTIC_KEY for key in keys if key >= LOGISTIC_KEY])
         )
         result.update((package.id + LOGISTIC_KEY, ("00", package.name)) for package in packages_sudo)
         return result
@@ -284,7 +288,9 @@ class DmsCode(models.Model):
         """``{SSCC: what is known of the logistic unit}``, as of :meth:`_resolve` with no code order."""
         if not names:
             return {}
-        packages_sudo = self.env["stock.package"].sudo().search([("name", "in", list(names)), ("dms_sscc", "=", True)])
+        packages_sudo = (
+            self.env["stock.package"].sudo().search([("name", "in", list(names)), ("dms_sscc", "=", True)])
+        )
         rows = self._read_rows([LOGISTIC_KEY + package.id for package in packages_sudo])
         empty = self.env["dms.code.order"].sudo()
         return {

@@ -17,13 +17,17 @@ class DmsCodeConsumption(models.Model):
     date = fields.Datetime("Opened On", required=True, readonly=True, index=True)
     code_key = BigInteger(required=True, readonly=True, aggregator=None)
     gtin = fields.Char("GTIN", readonly=True)
-    serial = fields.Char("Serial Number", readonly=True, help="The serial number outside; the hidden one is not kept.")
+    serial = fields.Char(
+        "Serial Number", readonly=True, help="The serial number outside; the hidden one is not kept."
+    )
     order_id = fields.Many2one("dms.code.order", "Code Order", required=True, readonly=True, index=True)
     company_id = fields.Many2one("res.company", required=True, readonly=True, index=True)
     product_id = fields.Many2one("product.product", required=True, readonly=True, index=True)
     lot_id = fields.Many2one("stock.lot", "Batch", readonly=True, index="btree_not_null")
     partner_id = fields.Many2one("res.partner", "Distributor", readonly=True, index="btree_not_null")
-    device = fields.Char(readonly=True, help="A hash that changes every month; it tells devices apart, not people.")
+    device = fields.Char(
+        readonly=True, help="A hash that changes every month; it tells devices apart, not people."
+    )
     coupon_id = fields.Many2one("loyalty.card", "Reward", readonly=True, index="btree_not_null")
 
     _once = models.Constraint("UNIQUE(code_key)", "This item was opened before.")
@@ -76,7 +80,8 @@ class DmsCodeConsumption(models.Model):
             return self._find(info["key"]), False
         record_sudo = self.sudo().browse(rows[0][0])
         self.env.cr.execute(
-            "UPDATE dms_trace_code SET state = %s WHERE key = %s AND state < %s", [CONSUMED, info["key"], CONSUMED]
+            "UPDATE dms_trace_code SET state = %s WHERE key = %s AND state < %s",
+            [CONSUMED, info["key"], CONSUMED],
         )
         program_sudo = order_sudo.reward_program_id
         if program_sudo.active and program_sudo.program_type == "coupons":

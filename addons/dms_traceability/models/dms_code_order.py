@@ -138,7 +138,9 @@ class DmsCodeOrder(models.Model):
     inner_gtin = fields.Char("Inner Box GTIN", readonly=True, copy=False)
     pallet_gtin = fields.Char("Pallet GTIN", readonly=True, copy=False)
     stored_count = fields.Integer("Generated Codes", readonly=True, copy=False)
-    progress = fields.Float(compute="_compute_progress", help="Share of the codes that exist already, in percent.")
+    progress = fields.Float(
+        compute="_compute_progress", help="Share of the codes that exist already, in percent."
+    )
     first_key = BigInteger(readonly=True, copy=False, index=True, aggregator=None)
     last_key = BigInteger(readonly=True, copy=False, aggregator=None)
     key_year = fields.Integer(readonly=True, copy=False, aggregator=None)
@@ -430,7 +432,9 @@ class DmsCodeOrder(models.Model):
         if self.inner_count:
             nesting.append(("unit", self.inner_size, "inner"))
         if self.case_count:
-            inside = ("inner", self.case_size // self.inner_size) if self.inner_count else ("unit", self.case_size)
+            inside = (
+                ("inner", self.case_size // self.inner_size) if self.inner_count else ("unit", self.case_size)
+            )
             nesting.append((*inside, "case"))
         if self.pallet_count:
             nesting.append(("case", self.pallet_size, "pallet"))
@@ -502,7 +506,11 @@ class DmsCodeOrder(models.Model):
 
     def action_download_zpl(self):
         self.ensure_one()
-        return {"type": "ir.actions.act_url", "url": f"/dms/code_order/{self.id}/labels.zpl", "target": "self"}
+        return {
+            "type": "ir.actions.act_url",
+            "url": f"/dms/code_order/{self.id}/labels.zpl",
+            "target": "self",
+        }
 
     def action_download_codes(self):
         self.ensure_one()
@@ -538,7 +546,11 @@ class DmsCodeOrder(models.Model):
                 break
             except ValueError:
                 continue
-        free = [number for number in (gs1.case_gtin(gtin, indicator) for indicator in range(1, 9)) if number not in (gtin, case)]
+        free = [
+            number
+            for number in (gs1.case_gtin(gtin, indicator) for indicator in range(1, 9))
+            if number not in (gtin, case)
+        ]
         case = case or free.pop(0)
         return {"gtin": gtin, "case_gtin": case, "inner_gtin": free[0], "pallet_gtin": free[1]}
 
@@ -580,7 +592,8 @@ class DmsCodeOrder(models.Model):
         """Whether this order issued the code, and under this very key and year."""
         self.ensure_one()
         expected = next(
-            (number for _level, number, first, count in self._get_spans() if first <= key < first + count), None
+            (number for _level, number, first, count in self._get_spans() if first <= key < first + count),
+            None,
         )
         if cap and not (self.cap_codes and key < self.first_key + self.quantity):
             return False
@@ -615,7 +628,10 @@ class DmsCodeOrder(models.Model):
         )
         end = total if limit is None else min(total, offset + limit)
         return (
-            (gtin, codes.encode(master, gtin, year, range(first + start, first + min(start + size, end)), cap))
+            (
+                gtin,
+                codes.encode(master, gtin, year, range(first + start, first + min(start + size, end)), cap),
+            )
             for start in range(offset, end, size)
         )
 
@@ -637,9 +653,12 @@ class DmsCodeOrder(models.Model):
             for start in range(0, total, size):
                 end = min(start + size, total)
                 low, high = start // per_box, min((end - 1) // per_box + 1, count)
-                boxes = codes.encode(master, gtin, year, range(first + low, first + high)) if low < high else []
+                boxes = (
+                    codes.encode(master, gtin, year, range(first + low, first + high)) if low < high else []
+                )
                 yield [
-                    boxes[place // per_box - low] if place // per_box < count else "" for place in range(start, end)
+                    boxes[place // per_box - low] if place // per_box < count else ""
+                    for place in range(start, end)
                 ]
 
         return slices()

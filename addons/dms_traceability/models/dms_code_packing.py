@@ -64,7 +64,9 @@ class DmsCodePacking(models.AbstractModel):
         own = SQL.identifier("c", name)
         if name != "state":
             return SQL("COALESCE(%s)", SQL(", ").join([own, *boxes]))
-        covered = [SQL("CASE WHEN %s BETWEEN %s AND %s THEN %s END", box, ASSIGNED, RECEIVED, box) for box in boxes]
+        covered = [
+            SQL("CASE WHEN %s BETWEEN %s AND %s THEN %s END", box, ASSIGNED, RECEIVED, box) for box in boxes
+        ]
         return SQL("GREATEST(%s)", SQL(", ").join([own, *covered]))
 
     @api.model
@@ -201,7 +203,9 @@ class DmsCodePacking(models.AbstractModel):
         self._lock_labels([parent, *keys])
         rows = self._read_rows([parent, *keys])
         texts = self._get_serials([parent, *keys])
-        orders = {key: order for order, own in self.env["dms.code.order"]._of_keys(keys).items() for key in own}
+        orders = {
+            key: order for order, own in self.env["dms.code.order"]._of_keys(keys).items() for key in own
+        }
         box = rows[parent]
         filled = self._count_units(keys)
         box_order = next(iter(self.env["dms.code.order"]._of_keys([parent])), None)
@@ -213,7 +217,11 @@ class DmsCodePacking(models.AbstractModel):
             if problem:
                 break
             if RANKS[row["level"]] >= RANKS[box["level"]]:
-                problem = self.env._("%(label)s can't stand in %(box)s: it is as big, or bigger.", label=text, box=texts[parent][1])
+                problem = self.env._(
+                    "%(label)s can't stand in %(box)s: it is as big, or bigger.",
+                    label=text,
+                    box=texts[parent][1],
+                )
             elif row["state"] != ACTIVE:
                 problem = self.env._("%s can't be packed: it is not in use, or left already.", text)
             elif row["case_key"]:
@@ -328,7 +336,10 @@ class DmsCodePacking(models.AbstractModel):
         )
         orders = self.env["dms.code.order"]._of_keys(case_keys)
         self.env["dms.trace.event"]._record(
-            "unpacking", case_keys + runs, when=when, company=self._get_company(next(iter(orders), None), case_keys[0])
+            "unpacking",
+            case_keys + runs,
+            when=when,
+            company=self._get_company(next(iter(orders), None), case_keys[0]),
         )
         self.invalidate_model()
         return runs
@@ -363,9 +374,7 @@ class DmsCodePacking(models.AbstractModel):
             [keys],
         )
         runs = cr.fetchall()
-        out = {
-            key: parent for parent, first, last in runs for key in keys if first <= key <= last
-        }
+        out = {key: parent for parent, first, last in runs for key in keys if first <= key <= last}
         if not out:
             return out
         self._inherit_state(out)
@@ -378,7 +387,10 @@ class DmsCodePacking(models.AbstractModel):
             inside = [key for key, box in out.items() if box == parent]
             orders = self.env["dms.code.order"]._of_keys(inside)
             self.env["dms.trace.event"]._record(
-                "unpacking", [parent, *inside], when=when, company=self._get_company(next(iter(orders), None), parent)
+                "unpacking",
+                [parent, *inside],
+                when=when,
+                company=self._get_company(next(iter(orders), None), parent),
             )
         self.invalidate_model()
         return out
@@ -393,13 +405,23 @@ class DmsCodePacking(models.AbstractModel):
         when = self._next_moment([old, new])
         self._lock_labels([old, new])
         rows, texts = self._read_rows([old, new]), self._get_serials([old, new])
-        orders = {key: order for order, own in self.env["dms.code.order"]._of_keys([old, new]).items() for key in own}
+        orders = {
+            key: order
+            for order, own in self.env["dms.code.order"]._of_keys([old, new]).items()
+            for key in own
+        }
         names = {"old": texts[old][1], "new": texts[new][1]}
         one, other = orders.get(old), orders.get(new)
         if old == new or rows[old]["level"] != rows[new]["level"]:
-            raise UserError(self.env._("%(new)s can't replace %(old)s: it is no label of the same kind.", **names))
-        if (one or other) and not (one and other and one.product_id == other.product_id and one.lot_id == other.lot_id):
-            raise UserError(self.env._("%(new)s can't replace %(old)s: it is of another product or batch.", **names))
+            raise UserError(
+                self.env._("%(new)s can't replace %(old)s: it is no label of the same kind.", **names)
+            )
+        if (one or other) and not (
+            one and other and one.product_id == other.product_id and one.lot_id == other.lot_id
+        ):
+            raise UserError(
+                self.env._("%(new)s can't replace %(old)s: it is of another product or batch.", **names)
+            )
         used = rows[new]["state"] != ACTIVE or rows[new]["case_key"]
         if used or (rows[new]["level"] != UNIT and self._count_units([new])):
             raise UserError(
@@ -409,7 +431,8 @@ class DmsCodePacking(models.AbstractModel):
             raise UserError(self.env._("%(old)s is void already: nothing stands behind it.", **names))
         cr = self.env.cr
         cr.execute(
-            "SELECT first, last FROM dms_trace_pack WHERE parent = %s AND unpacked_on IS NULL ORDER BY first", [old]
+            "SELECT first, last FROM dms_trace_pack WHERE parent = %s AND unpacked_on IS NULL ORDER BY first",
+            [old],
         )
         inside = cr.fetchall()
         if inside:
@@ -436,7 +459,9 @@ class DmsCodePacking(models.AbstractModel):
         cr.execute("UPDATE dms_trace_code SET state = %s, picking_id = NULL WHERE key = %s", [VOID, old])
         company = self._get_company(one, old)
         Event = self.env["dms.trace.event"]
-        Event._record("decommissioning", [old], when=when, company=company, payload={"replacedBy": names["new"]})
+        Event._record(
+            "decommissioning", [old], when=when, company=company, payload={"replacedBy": names["new"]}
+        )
         Event._record(
             "packing" if inside or parent else "commissioning",
             [*filter(None, [parent]), new, *inside],

@@ -17,19 +17,25 @@ class StockPackage(models.Model):
     dms_unit_count = fields.Integer("Units Inside", compute="_compute_dms_unit_count")
 
     def _compute_dms_unit_count(self):
-        counts = self.env["dms.code"]._count_units(self.filtered("dms_sscc").mapped(lambda p: p._dms_get_key()))
+        counts = self.env["dms.code"]._count_units(
+            self.filtered("dms_sscc").mapped(lambda p: p._dms_get_key())
+        )
         for package in self:
             package.dms_unit_count = counts.get(package._dms_get_key(), 0)
 
     def write(self, vals):
         if "name" in vals and self.filtered("dms_sscc"):
-            raise UserError(self.env._("An SSCC is on a label already: it can't be changed. Make another pallet."))
+            raise UserError(
+                self.env._("An SSCC is on a label already: it can't be changed. Make another pallet.")
+            )
         return super().write(vals)
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_logistic(self):
         if self.filtered("dms_sscc"):
-            raise UserError(self.env._("An SSCC is never used again, so its pallet can't be deleted. Unpack it instead."))
+            raise UserError(
+                self.env._("An SSCC is never used again, so its pallet can't be deleted. Unpack it instead.")
+            )
 
     def _dms_get_key(self):
         """Key of the logistic unit in the code tables."""

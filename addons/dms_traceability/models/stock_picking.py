@@ -208,8 +208,9 @@ class StockPicking(models.Model):
         """
         self.ensure_one()
         _ = self.env._
-        if not info or (contents or info["order"]) and (
-            (info["order"] or next(iter(contents))).company_id != self.company_id
+        if not info or (
+            (contents or info["order"])
+            and ((info["order"] or next(iter(contents))).company_id != self.company_id)
         ):
             return _("Not one of our codes.")
         if info["key"] in seen or (info["state"] == ASSIGNED and info["picking_id"] == self.id):

@@ -161,11 +161,16 @@ class TestCodeOrder(DmsTraceCommon):
 
     def _run_job(self):
         """The scheduled job, in this test's transaction: without its commits."""
-        with patch.object(self.env.registry["ir.cron"], "_commit_progress", lambda *_args, **_kw: float("inf")):
+        with patch.object(
+            self.env.registry["ir.cron"], "_commit_progress", lambda *_args, **_kw: float("inf")
+        ):
             self.env["dms.code.order"]._cron_generate()
 
     def test_a_large_order_is_stored_by_the_job(self):
-        with patch.object(dms_code_order, "INLINE_CODES", 50), patch.object(dms_code_order, "SLICE_CODES", 40):
+        with (
+            patch.object(dms_code_order, "INLINE_CODES", 50),
+            patch.object(dms_code_order, "SLICE_CODES", 40),
+        ):
             order = self._order_codes(100, 24, "generated")
             self.assertRecordValues(order, [{"state": "generating", "stored_count": 0, "progress": 0}])
             with self.assertRaisesRegex(UserError, "only printed codes"):
@@ -176,7 +181,8 @@ class TestCodeOrder(DmsTraceCommon):
             self.env.invalidate_all()
         self.assertRecordValues(order, [{"state": "generated", "stored_count": 104, "progress": 100}])
         self.assertEqual(
-            self.env["dms.code"].search([("order_id", "=", order.id)]).mapped("level"), ["unit"] * 100 + ["case"] * 4
+            self.env["dms.code"].search([("order_id", "=", order.id)]).mapped("level"),
+            ["unit"] * 100 + ["case"] * 4,
         )
 
     def test_cancelled_while_generating(self):
@@ -189,14 +195,18 @@ class TestCodeOrder(DmsTraceCommon):
 
     def test_tables_come_and_go_with_the_addon(self):
         def existing():
-            self.env.cr.execute("SELECT relname FROM pg_class WHERE relname LIKE 'dms\\_trace\\_%' AND relkind IN ('r','p','S')")
+            self.env.cr.execute(
+                "SELECT relname FROM pg_class WHERE relname LIKE 'dms\\_trace\\_%' AND relkind IN ('r','p','S')"
+            )
             return {name for (name,) in self.env.cr.fetchall()} - {"dms_trace_event"}
 
         self._order_codes(5, 0, "generated")
         before = {name for name in existing() if not name.startswith("dms_trace_code_p")}
         self.assertTrue({*TABLES, "dms_trace_chunk_seq"} <= before)
         hooks.uninstall_hook(self.env)
-        self.assertFalse({name for name in existing() if name in TABLES or name.startswith("dms_trace_code_p")})
+        self.assertFalse(
+            {name for name in existing() if name in TABLES or name.startswith("dms_trace_code_p")}
+        )
         self.env["dms.code"].init()
         self.env["dms.code"].init()
         self.assertTrue({*TABLES, "dms_trace_chunk_seq"} <= existing())

@@ -198,7 +198,9 @@ class TestCodePage(DmsTraceCommon, HttpCase):
         with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
             self.assertEqual(len(archive.namelist()), 3)
         rows = list(csv.DictReader(self.url_open(f"/dms/code_order/{order.id}/codes.csv").text.splitlines()))
-        self.assertEqual([row["level"] for row in rows], ["unit"] * 50 + ["case"] * 5 + ["inner"] * 10 + ["pallet"] * 2)
+        self.assertEqual(
+            [row["level"] for row in rows], ["unit"] * 50 + ["case"] * 5 + ["inner"] * 10 + ["pallet"] * 2
+        )
         self.assertEqual(len({row["serial"] for row in rows}), 67)
         self.assertEqual({len(row["epc"]) for row in rows}, {52})
         self.assertEqual(rows[12]["box"], rows[57]["serial"])
@@ -210,7 +212,12 @@ class TestCodePage(DmsTraceCommon, HttpCase):
 
     def _order_cap(self):
         program = self.env["loyalty.program"].create(
-            {"name": "Gift on Opening", "program_type": "coupons", "trigger": "with_code", "applies_on": "current"}
+            {
+                "name": "Gift on Opening",
+                "program_type": "coupons",
+                "trigger": "with_code",
+                "applies_on": "current",
+            }
         )
         order = self.env["dms.code.order"].create(
             {
@@ -232,7 +239,9 @@ class TestCodePage(DmsTraceCommon, HttpCase):
         for _preview in range(2):
             response = self.url_open(path)
             self.assertIn("not opened yet", response.text)
-        self.assertFalse(self.env["dms.code.consumption"].search([("order_id", "=", order.id)]), "GET consumes nothing")
+        self.assertFalse(
+            self.env["dms.code.consumption"].search([("order_id", "=", order.id)]), "GET consumes nothing"
+        )
         response = self.url_open(f"{path}/open", data={"lang": "en_US"})
         opened = self.env["dms.code.consumption"].search([("order_id", "=", order.id)])
         self.assertEqual((opened.code_key, opened.serial), (order.first_key, self._serials(order)[0]))
@@ -246,19 +255,26 @@ class TestCodePage(DmsTraceCommon, HttpCase):
         self.assertIn("Opened before", response.text)
         self.assertNotIn(opened.coupon_id.code, response.text)
         self.assertEqual(self.env["dms.code.consumption"].search_count([("order_id", "=", order.id)]), 1)
-        self.assertEqual(self.env["loyalty.card"].search_count([("program_id", "=", order.reward_program_id.id)]), 1)
+        self.assertEqual(
+            self.env["loyalty.card"].search_count([("program_id", "=", order.reward_program_id.id)]), 1
+        )
         with self.assertRaises(UserError):
             opened.write({"coupon_id": False})
 
     def test_code_under_the_cap_of_goods_not_in_use(self):
         order, caps = self._order_cap()
         self.env["dms.code"]._void([order.first_key + 1])
-        self.assertIn("Withdrawn", self.url_open(f"/01/{GTIN}/21/{caps[1]}/open", data={"lang": "en_US"}).text)
+        self.assertIn(
+            "Withdrawn", self.url_open(f"/01/{GTIN}/21/{caps[1]}/open", data={"lang": "en_US"}).text
+        )
         self.assertFalse(self.env["dms.code.consumption"].search([("order_id", "=", order.id)]))
         forged = {
             (answer.status_code, answer.text.replace(serial, ""))
             for serial in ("0" * 20, caps[2][:-1] + ("0" if caps[2][-1] != "0" else "1"))
-            for answer in [self.url_open(f"/01/{GTIN}/21/{serial}"), self.url_open(f"/01/{GTIN}/21/{serial}/open", data={"lang": "en_US"})]
+            for answer in [
+                self.url_open(f"/01/{GTIN}/21/{serial}"),
+                self.url_open(f"/01/{GTIN}/21/{serial}/open", data={"lang": "en_US"}),
+            ]
         }
         self.assertEqual(len(forged), 1)
         self.assertEqual(forged.pop()[0], 404)

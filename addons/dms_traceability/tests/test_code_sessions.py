@@ -60,7 +60,9 @@ class TestCodeSessions(SessionsCase):
             )
             count, distinct, last = env.cr.fetchone()
             self.assertEqual(count, distinct)
-            result.append((order.state, order.stored_count, count, (last or order.first_key) - order.first_key))
+            result.append(
+                (order.state, order.stored_count, count, (last or order.first_key) - order.first_key)
+            )
         return result
 
     def test_a_killed_generation_goes_on(self):
@@ -95,7 +97,9 @@ class TestCodeSessions(SessionsCase):
         )
 
         def go_on(env):
-            with patch.object(env.registry["ir.cron"], "_commit_progress", lambda *_args, **_kw: float("inf")):
+            with patch.object(
+                env.registry["ir.cron"], "_commit_progress", lambda *_args, **_kw: float("inf")
+            ):
                 env["dms.code.order"]._cron_generate()
 
         self._run(go_on)
@@ -114,9 +118,13 @@ class TestCodeSessions(SessionsCase):
         with mute_logger("odoo.sql_db"), contextlib.suppress(psycopg2.Error):
             doomed.execute("SELECT 1")
             doomed.close()
-        self.assertEqual(self._run(lambda env: env["dms.code.order"].browse(self.order_ids[0]).state), "draft")
+        self.assertEqual(
+            self._run(lambda env: env["dms.code.order"].browse(self.order_ids[0]).state), "draft"
+        )
         again = self._run(
-            lambda env: env["dms.code.order"].browse(self.order_ids).action_generate()
-            and env["dms.code.order"].browse(self.order_ids).mapped("first_key")
+            lambda env: (
+                env["dms.code.order"].browse(self.order_ids).action_generate()
+                and env["dms.code.order"].browse(self.order_ids).mapped("first_key")
+            )
         )
         self.assertTrue(all(key > last for key in again), (first, last, again))

@@ -82,7 +82,9 @@ class TestCodes(unittest.TestCase):
         self.assertEqual(codes.decode([OTHER, MASTER], GTIN, [cap.lower()], 2027, cap=True), [(key, year, 1)])
         # Neither kind passes for the other, nor for its beginning.
         self.assertEqual(codes.decode([MASTER], GTIN, [cap, cap[:14]], 2027), [None, None])
-        self.assertEqual(codes.decode([MASTER], GTIN, [serial, serial + "0" * 6], 2027, cap=True), [None, None])
+        self.assertEqual(
+            codes.decode([MASTER], GTIN, [serial, serial + "0" * 6], 2027, cap=True), [None, None]
+        )
 
     @settings(max_examples=300)
     @given(keys, st.integers(0, 19), st.sampled_from(codes.ALPHABET))
@@ -96,7 +98,12 @@ class TestCodes(unittest.TestCase):
         """Serials of the same numbers under other master keys or GTINs are others."""
         for cap in (False, True):
             seen = set()
-            for master, gtin in ((MASTER, GTIN), (OTHER, GTIN), (MASTER, "16901234567899"), (OTHER, "16901234567899")):
+            for master, gtin in (
+                (MASTER, GTIN),
+                (OTHER, GTIN),
+                (MASTER, "16901234567899"),
+                (OTHER, "16901234567899"),
+            ):
                 seen.update(codes.encode(master, gtin, 2026, np.arange(50_000), cap))
             self.assertEqual(len(seen), 200_000)
 

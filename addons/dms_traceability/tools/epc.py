@@ -32,7 +32,9 @@ def sgtin198(gtin, serials, prefix_length, filter_value=1):
     rows[:, :58] = [int(bit) for bit in f"{head:058b}"]
     length = len(serials[0])
     glyphs = np.frombuffer("".join(serials).encode("ascii"), dtype=np.uint8).reshape(-1, length)
-    rows[:, 58 : 58 + 7 * length] = np.unpackbits(glyphs[:, :, None], axis=2)[:, :, 1:].reshape(len(serials), -1)
+    rows[:, 58 : 58 + 7 * length] = np.unpackbits(glyphs[:, :, None], axis=2)[:, :, 1:].reshape(
+        len(serials), -1
+    )
     text = np.packbits(rows, axis=1).tobytes().hex().upper()
     return [text[start : start + 52] for start in range(0, len(text), 52)]
 
@@ -53,7 +55,9 @@ def sscc(prefix, number, extension=0):
 
 def parse_sscc(text):
     """18 digits of an SSCC as scanned or typed, with or without (00); None when it is none."""
-    digits = (text or "").strip().removeprefix("]C1").removeprefix("]d2").replace("(00)", "00").replace(" ", "")
+    digits = (
+        (text or "").strip().removeprefix("]C1").removeprefix("]d2").replace("(00)", "00").replace(" ", "")
+    )
     if len(digits) == 20 and digits.startswith("00"):
         digits = digits[2:]
     if len(digits) != 18 or not (digits.isascii() and digits.isdigit()):

@@ -82,7 +82,9 @@ class DmsCodePack(models.TransientModel):
         self.env["dms.code"].sudo()._pack_into(box, keys)
         units = self.env["dms.code"]._count_units([box])[box]
         self.labels_text = False
-        return self.env._("%(labels)s labels packed; %(units)s units are inside now.", labels=len(set(keys)), units=units)
+        return self.env._(
+            "%(labels)s labels packed; %(units)s units are inside now.", labels=len(set(keys)), units=units
+        )
 
     def _apply_take_out(self):
         keys = self._read(self.labels_text, self.env._("what you take out"))
