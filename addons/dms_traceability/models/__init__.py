@@ -1,10 +1,15 @@
+# Parts of a model go before the model that inherits them.
+from . import (
+    dms_code_packing,
+    dms_code_tables,
+)
+
+# isort: split
 from . import (
     dms_channel_comparison,
     dms_code,
     dms_code_consumption,
     dms_code_order,
-    dms_code_packing,
-    dms_code_tables,
     dms_credit_entry,
     dms_demo,
     dms_diversion_alert,
