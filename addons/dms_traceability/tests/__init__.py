@@ -6,6 +6,7 @@ from . import (
     test_diversion,
     test_packing,
     test_pure_codes,
+    test_pure_diversion,
     test_pure_epc,
     test_pure_gs1,
     test_pure_gs1_vectors,
