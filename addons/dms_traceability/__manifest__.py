@@ -42,6 +42,14 @@
         "wizard/dms_code_scan_views.xml",
         "wizard/dms_diversion_ruling_views.xml",
     ],
+    "assets": {
+        "web.assets_backend": [
+            "dms_traceability/static/src/scan_screen/*",
+        ],
+        "web.assets_tests": [
+            "dms_traceability/static/tests/tours/**/*",
+        ],
+    },
     "demo": ["demo/dms_traceability_demo.xml"],
     "uninstall_hook": "uninstall_hook",
 }

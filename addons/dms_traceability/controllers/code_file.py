@@ -42,7 +42,8 @@ class CodeFile(http.Controller):
         """Lines of the file; all that comes from the database is read before the first one."""
         base_url = request.env["dms.code"]._get_resolver_url()
         prefix = len(order.company_id.dms_gs1_prefix or "")
-        lot = '"%s"' % (order.lot_id.name or "").replace('"', '""')
+        name = (order.lot_id.name or "").replace('"', '""')
+        lot = f'"{name}"'
         slices = [
             (
                 level,

@@ -1,6 +1,7 @@
 # Parts of a model go before the model that inherits them.
 from . import (
     dms_code_packing,
+    dms_code_receipt,
     dms_code_tables,
 )
 

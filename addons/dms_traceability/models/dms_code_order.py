@@ -641,11 +641,10 @@ class DmsCodeOrder(models.Model):
         self.ensure_one()
         spans = {name: span for name, *span in self._get_spans()}
         total = spans[level][2]
-        for inside, per_box, outside in self._get_nesting():
-            if inside == level:
-                break
-        else:
+        nesting = next((one for one in self._get_nesting() if one[0] == level), None)
+        if not nesting:
             return ([""] * min(size, total - start) for start in range(0, total, size))
+        _inside, per_box, outside = nesting
         master, year = self._get_master(), self.key_year
         gtin, first, count = spans[outside]
 

@@ -33,7 +33,7 @@ COPY_ROWS = 250_000
 # Logistic units (SSCC) are stock.package records: their keys lie above those of codes.
 LOGISTIC_KEY = 1 << codes.KEY_BITS
 
-TABLES = ("dms_trace_code", "dms_trace_pack", "dms_trace_event_range", "dms_trace_rate")
+TABLES = ("dms_trace_code", "dms_trace_pack", "dms_trace_return", "dms_trace_event_range", "dms_trace_rate")
 _DDL = """
 CREATE SEQUENCE IF NOT EXISTS dms_trace_chunk_seq AS bigint MAXVALUE %(last_chunk)s;
 
@@ -65,6 +65,13 @@ CREATE TABLE IF NOT EXISTS dms_trace_pack (
 );
 CREATE INDEX IF NOT EXISTS dms_trace_pack_open_idx ON dms_trace_pack (first) WHERE unpacked_on IS NULL;
 CREATE INDEX IF NOT EXISTS dms_trace_pack_parent_idx ON dms_trace_pack (parent);
+
+CREATE TABLE IF NOT EXISTS dms_trace_return (
+    key bigint PRIMARY KEY,
+    picking_id integer NOT NULL
+);
+CREATE INDEX IF NOT EXISTS dms_trace_return_picking_idx ON dms_trace_return (picking_id);
+COMMENT ON TABLE dms_trace_return IS 'labels scanned on a return that is not done yet';
 
 CREATE TABLE IF NOT EXISTS dms_trace_event_range (
     event_id integer NOT NULL,

@@ -6,7 +6,7 @@ from odoo.tools import SQL
 
 from odoo.addons.dms_channel.tools.words import format_quantity
 
-from ..tools import codes
+from ..tools import codes, pda
 from .dms_code_tables import ACTIVE, ASSIGNED, CASE, INNER, PALLET, RECEIVED, SHIPPED, STATES, UNIT
 
 
@@ -35,8 +35,11 @@ class StockPicking(models.Model):
         labels = dict(
             self.env.execute_query(
                 SQL(
-                    "SELECT picking_id, count(*) FROM dms_trace_code WHERE picking_id = ANY(%s) GROUP BY picking_id",
-                    self.ids,
+                    """SELECT picking_id, count(*) FROM (
+                            SELECT picking_id FROM dms_trace_code WHERE picking_id = ANY(%(ids)s)
+                         UNION ALL SELECT picking_id FROM dms_trace_return WHERE picking_id = ANY(%(ids)s)) label
+                     GROUP BY picking_id""",
+                    ids=self.ids,
                 )
             )
         )
@@ -68,6 +71,16 @@ class StockPicking(models.Model):
 
     def action_dms_scan(self):
         self.ensure_one()
+        return {
+            "type": "ir.actions.client",
+            "tag": "dms_scan_screen",
+            "name": self.env._("Scan %s", self.name),
+            "params": {"picking_id": self.id},
+            "context": {"active_id": self.id},
+        }
+
+    def action_dms_paste_codes(self):
+        self.ensure_one()
         wizard = self.env["dms.code.scan"].create({"picking_id": self.id})
         return wizard._reopen()
 
@@ -97,8 +110,11 @@ class StockPicking(models.Model):
                 SQL(
                     """
                     WITH RECURSIVE inside AS (
-                        SELECT c.picking_id, c.key AS first, c.key AS last
+                       (SELECT c.picking_id, c.key AS first, c.key AS last
                           FROM dms_trace_code c WHERE c.picking_id = ANY(%(pickings)s)
+                     UNION ALL
+                        SELECT r.picking_id, r.key, r.key FROM dms_trace_return r
+                         WHERE r.picking_id = ANY(%(pickings)s))
                      UNION ALL
                         SELECT inside.picking_id, p.first, p.last
                           FROM inside
@@ -148,8 +164,18 @@ class StockPicking(models.Model):
         self.ensure_one()
         if self.state in ("done", "cancel"):
             raise UserError(self.env._("%s is finished: its codes can't change any more.", self.name))
-        if self.picking_type_id.code != "outgoing":
-            raise UserError(self.env._("%s is no delivery: codes are scanned when goods leave.", self.name))
+        if self.picking_type_id.code != "outgoing" and not self._dms_is_return():
+            raise UserError(
+                self.env._(
+                    "%s is no delivery and no return: codes are scanned when goods leave or come back.",
+                    self.name,
+                )
+            )
+
+    def _dms_is_return(self):
+        """Whether goods come back from a member of the channel."""
+        self.ensure_one()
+        return self.picking_type_id.code == "incoming" and self.location_id.usage == "customer"
 
     def _dms_add_codes(self, texts):
         """Put scanned codes on the delivery, each for itself.
@@ -213,19 +239,23 @@ class StockPicking(models.Model):
             and ((info["order"] or next(iter(contents))).company_id != self.company_id)
         ):
             return _("Not one of our codes.")
-        if info["key"] in seen or (info["state"] == ASSIGNED and info["picking_id"] == self.id):
+        if info["key"] in seen or self._dms_has_code(info):
             return _("Scanned already.")
         if not contents:
             return _("The package is empty: pack units into it first.")
         problem = next(filter(None, (self._dms_refuse_line(order, lines) for order in contents)), None)
         if problem:
             return problem
-        if info["case_key"]:
-            return _("The label stands in a package: scan that, or take the label out of it first.")
         state = info["state"]
-        if state == ASSIGNED:
+        if self._dms_is_return():
+            problem = self._dms_refuse_return(info)
+            if problem:
+                return problem
+        elif info["case_key"]:
+            return _("The label stands in a package: scan that, or take the label out of it first.")
+        elif state == ASSIGNED:
             return _("The code is on delivery %s.", self.sudo().browse(info["picking_id"]).name)
-        if state != ACTIVE:
+        elif state != ACTIVE:
             reasons = dict(self.env["dms.code"]._fields["state"]._description_selection(self.env))
             name = next(name for name, value in STATES.items() if value == state)
             return _("The code can't be shipped: it is %s.", reasons[name].lower())
@@ -242,6 +272,31 @@ class StockPicking(models.Model):
                     left=format_quantity(self.env, max(line["expected"] - line["scanned"], 0)),
                     expected=format_quantity(self.env, line["expected"]),
                 )
+        return False
+
+    def _dms_has_code(self, info):
+        """Whether a label is on this document already, itself or by its package."""
+        if info["state"] == ASSIGNED and info["picking_id"] == self.id:
+            return True
+        if not self._dms_is_return():
+            return False
+        self.env.cr.execute(
+            "SELECT 1 FROM dms_trace_return WHERE key = ANY(%s) AND picking_id = %s",
+            [[key for key in (info["key"], info["case_key"]) if key], self.id],
+        )
+        return bool(self.env.cr.fetchone())
+
+    def _dms_refuse_return(self, info):
+        """Why a label can't come back with this return; False when it can."""
+        holder = self._dms_get_holder()
+        if info["state"] not in (SHIPPED, RECEIVED):
+            return self.env._("The code can't come back: it is not with a distributor.")
+        if info["partner_id"] != holder.id:
+            return self.env._("The code was not delivered to %s.", holder.display_name)
+        self.env.cr.execute("SELECT picking_id FROM dms_trace_return WHERE key = %s", [info["key"]])
+        other = self.env.cr.fetchone()
+        if other and other[0] != self.id:
+            return self.env._("The code is on return %s.", self.sudo().browse(other[0]).name)
         return False
 
     def _dms_refuse_line(self, order, lines):
@@ -267,6 +322,13 @@ class StockPicking(models.Model):
     def _dms_take(self, keys):
         """Put free codes on the delivery; a code that another transaction took meanwhile is left out."""
         self.ensure_one()
+        if self._dms_is_return():
+            self.env.cr.execute(
+                """INSERT INTO dms_trace_return (key, picking_id) SELECT k, %s FROM unnest(%s::bigint[]) AS k
+                   ON CONFLICT (key) DO NOTHING RETURNING key""",
+                [self.id, list(keys)],
+            )
+            return [key for (key,) in self.env.cr.fetchall()]
         self.env.cr.execute(
             """
             UPDATE dms_trace_code SET state = %s, picking_id = %s
@@ -287,7 +349,112 @@ class StockPicking(models.Model):
                 SQL("AND key = ANY(%s)", list(keys)) if keys is not None else SQL(),
             )
         )
+        self.env.cr.execute(
+            SQL(
+                "DELETE FROM dms_trace_return WHERE picking_id = ANY(%s) %s",
+                self.ids,
+                SQL("AND key = ANY(%s)", list(keys)) if keys is not None else SQL(),
+            )
+        )
         self.invalidate_recordset(["dms_unit_count", "dms_label_count", "dms_scan_state"])
+
+    # --- Scan screen ------------------------------------------------------------------------------
+
+    def dms_scan_load(self):
+        """What the scan screen shows of a delivery or return."""
+        self.ensure_one()
+        self.check_access("read")
+        return {
+            "name": self.name,
+            "partner": self.partner_id.display_name or "",
+            "area": ", ".join(self._dms_get_expected_area()),
+            "is_return": self._dms_is_return(),
+            "open": self.state not in ("done", "cancel"),
+            "lines": [
+                {
+                    "id": f"{line['product'].id}-{line['lot'].id or 0}",
+                    "product": line["product"].display_name,
+                    "lot": line["lot"].name or "",
+                    "expected": line["expected"],
+                    "scanned": line["scanned"],
+                }
+                for line in self._dms_get_scan_lines()
+            ],
+        }
+
+    def _dms_get_expected_area(self):
+        """Names of the territories that the distributor may sell the goods in, by its agreement now."""
+        holder = self._dms_get_holder()
+        if not holder:
+            return []
+        agreements_sudo = (
+            self.env["dms.agreement"]
+            .sudo()
+            ._get_active(holder, fields.Date.context_today(self), self.company_id)
+        )
+        products = self.move_ids.product_id
+        lines_sudo = agreements_sudo[holder].line_ids.filtered(
+            lambda line: any(line._covers(product) for product in products)
+        )
+        return lines_sudo.territory_id.mapped("name")
+
+    def dms_scan_add(self, texts):
+        """Scan codes; a code that is on this document already counts as scanned, so a queue may be sent twice."""
+        self.ensure_one()
+        self.check_access("write")
+        outcomes = self._dms_add_codes([str(text)[:200] for text in texts[:500]])
+        again = self.env._("Scanned already.")
+        for outcome in outcomes:
+            outcome["again"] = not outcome["ok"] and outcome["message"] == again
+        return {"outcomes": outcomes, **self.dms_scan_load()}
+
+    def dms_scan_undo(self, text):
+        """Take a code off again."""
+        self.ensure_one()
+        self.check_access("write")
+        self._dms_check_scannable()
+        groups = (
+            self.env["dms.code.order"]
+            .sudo()
+            ._read_group(
+                [("product_id", "in", self.move_ids.product_id.ids), ("first_key", ">", 0)],
+                ["gtin", "inner_gtin", "case_gtin", "pallet_gtin"],
+            )
+        )
+        (info,) = self.env["dms.code"]._read_texts(
+            [text], {gtin for group in groups for gtin in group if gtin}
+        )
+        if info:
+            self._dms_release_codes([info["key"]])
+        return self.dms_scan_load()
+
+    def dms_scan_upload(self, content):
+        """Scan the codes of a PDA's file: CSV or text, the code in any column of each line.
+
+        :param str content: the file's text
+        :return: as of :meth:`dms_scan_add`; of each line the last try
+        """
+        self.ensure_one()
+        texts = pda.read_codes(content)
+        if not texts:
+            raise UserError(
+                self.env._("The file has no code: each line needs a link, an element string or a serial.")
+            )
+        outcomes = []
+        self.check_access("write")
+        for start in range(0, len(texts), 5_000):
+            outcomes += self._dms_add_codes(texts[start : start + 5_000])
+        again = self.env._("Scanned already.")
+        for outcome in outcomes:
+            outcome["again"] = not outcome["ok"] and outcome["message"] == again
+        refused = [outcome for outcome in outcomes if not outcome["ok"]]
+        accepted = [outcome for outcome in outcomes if outcome["ok"]]
+        return {
+            "outcomes": refused[:200],
+            "accepted": len(accepted),
+            "refused": len(refused),
+            **self.dms_scan_load(),
+        }
 
     def _dms_assign_codes(self):
         """Put codes in stock on the deliveries until each line is covered, oldest first: whole cases, then loose
@@ -422,6 +589,45 @@ class StockPicking(models.Model):
             picking._dms_check_scanned(scanned.get(picking.id, {}))
             if scanned.get(picking.id):
                 picking._dms_ship_codes()
+        for picking in (self - outgoing).filtered(lambda picking: picking._dms_is_return()):
+            picking._dms_take_back_codes()
+
+    def _dms_take_back_codes(self):
+        """Bring the codes of a return back into stock, where they can be shipped again."""
+        self.ensure_one()
+        cr = self.env.cr
+        cr.execute("SELECT key FROM dms_trace_return WHERE picking_id = %s", [self.id])
+        keys = [key for (key,) in cr.fetchall()]
+        if not keys:
+            return
+        self._dms_check_scanned(self._dms_get_scanned().get(self.id, {}))
+        Code = self.env["dms.code"].sudo()
+        Code._take_out(keys)
+        units = Code._inside_sql(keys)
+        for labels in (
+            SQL("unnest(%s::bigint[]) AS u(first), LATERAL (SELECT u.first AS last) l", keys),
+            SQL("(%s) u", units),
+        ):
+            cr.execute(
+                SQL(
+                    """UPDATE dms_trace_code t SET state = %s, picking_id = NULL, partner_id = NULL, holder_id = NULL
+                         FROM %s WHERE t.key BETWEEN first AND last AND t.state IN (%s, %s)""",
+                    ACTIVE,
+                    labels,
+                    SHIPPED,
+                    RECEIVED,
+                )
+            )
+        cr.execute("DELETE FROM dms_trace_return WHERE picking_id = %s", [self.id])
+        self.env["dms.trace.event"]._record(
+            "receiving",
+            codes.ranges(keys),
+            when=self.date_done,
+            company=self.company_id,
+            partner=self._dms_get_holder(),
+            picking=self,
+            payload={"source": "return"},
+        )
 
     def _dms_check_scanned(self, scanned):
         self.ensure_one()

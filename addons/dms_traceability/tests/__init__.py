@@ -11,6 +11,9 @@ from . import (
     test_pure_gs1,
     test_pure_gs1_vectors,
     test_pure_labels,
+    test_pure_pda,
+    test_receipt,
     test_resolver,
+    test_scan_screen,
     test_shipping,
 )

@@ -1,0 +1,136 @@
+from collections import defaultdict
+
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+from ..tools import codes
+from .dms_code_tables import RECEIVED, SHIPPED, STATES
+
+MAX_SCANS = 500
+
+
+class DmsCodeReceipt(models.AbstractModel):
+    """Distributors, sub-distributors and outlets scan in what they received."""
+
+    _name = "dms.code.receipt"
+    _description = "Receipt of Unit Codes"
+
+    @api.model
+    def _receive(self, partner, texts):
+        """Take labels over for a member of the channel, each for itself; scanning one again changes nothing.
+
+        Goods may come from the brand (a delivery to the partner), from who supplies it, or from another distributor by
+        a transfer that was shipped. A label that stands in a package leaves it.
+
+        :param partner: the distributor or outlet, a commercial partner
+        :param texts: at most 500 Digital Links, element strings, SSCC or serials
+        :return: list of dicts ``text``, ``ok``, ``again``, ``units``, ``product``, ``message`` aligned with ``texts``
+        """
+        texts = [str(text)[:200] for text in texts[:MAX_SCANS]]
+        gtins = set()
+        if any(len(text.strip()) == 14 for text in texts):
+            gtins = {
+                gtin
+                for group in self.env["dms.code.order"]
+                .sudo()
+                ._read_group([("first_key", ">", 0)], ["gtin", "inner_gtin", "case_gtin", "pallet_gtin"])
+                for gtin in group
+                if gtin
+            }
+        found = self._read_texts(texts, gtins)
+        keys = [info["key"] for info in found if info]
+        self._lock_labels(keys)
+        rows, contents = self._read_rows(keys), self._count_contents(keys)
+        transfers = self._get_receivable_transfers(partner)
+        outcomes, moves, seen = [], defaultdict(list), set()
+        for text, info in zip(texts, found, strict=True):
+            inside = contents.get(info["key"], {}) if info else {}
+            orders_sudo = self.env["dms.code.order"].sudo().browse(inside)
+            outcome = {
+                "text": text,
+                "ok": False,
+                "again": False,
+                "units": sum(inside.values()),
+                "product": ", ".join(orders_sudo.product_id.mapped("name")) if info else "",
+            }
+            source, message = self._judge_receipt(partner, info and rows[info["key"]], orders_sudo, transfers)
+            if source == "again" or (info and info["key"] in seen):
+                outcome.update(ok=True, again=True, message=self.env._("Scanned in already."))
+            elif source:
+                seen.add(info["key"])
+                moves[source].append(info["key"])
+                outcome.update(ok=True, message=self.env._("Received."))
+            else:
+                # Who has no right to the goods learns nothing of them.
+                outcome.update(message=message, units=0, product="")
+            outcomes.append(outcome)
+        for source, own in moves.items():
+            self._apply_receipt(partner, source, own, rows)
+        return outcomes
+
+    @api.model
+    def _judge_receipt(self, partner, row, orders, transfers):
+        """Where the goods come from (``brand``, ``upstream``, ``transfer``, ``again``) and why not, in words."""
+        if not row or not orders:
+            return None, self.env._("This is none of our codes, or an empty package.")
+        holder = row["holder_id"] or row["partner_id"]
+        if row["state"] == RECEIVED and holder == partner.id:
+            return "again", None
+        if row["state"] not in (SHIPPED, RECEIVED):
+            names = dict(self.env["dms.code"]._fields["state"]._description_selection(self.env))
+            name = next((name for name, value in STATES.items() if value == row["state"]), "ordered")
+            return None, self.env._("It can't be received: it is %s.", names[name].lower())
+        if row["partner_id"] == partner.id and not row["holder_id"]:
+            return "brand", None
+        giver_products = transfers.get(holder, set())
+        if giver_products and set(orders.product_id.ids) <= giver_products:
+            return "transfer", None
+        if holder and holder in (partner.upstream_id.id, partner._get_distributor().id):
+            return "upstream", None
+        return None, self.env._("It was not sent to you. Keep it apart and tell who delivered it.")
+
+    @api.model
+    def _get_receivable_transfers(self, partner):
+        """``{giver id: product ids}`` of transfers to the partner that are on their way or were just received."""
+        lines_sudo = (
+            self.env["dms.transfer.line"]
+            .sudo()
+            .search([("taker_id", "=", partner.id), ("state", "in", ("shipped", "difference", "received"))])
+        )
+        return {
+            giver.id: set(lines.product_id.ids) for giver, lines in lines_sudo.grouped("giver_id").items()
+        }
+
+    @api.model
+    def _apply_receipt(self, partner, source, keys, rows):
+        standing = [key for key in keys if rows[key]["case_key"]]
+        self._take_out(standing)
+        values = {
+            "brand": SQL("state = %s", RECEIVED),
+            "upstream": SQL("state = %s, holder_id = %s", RECEIVED, partner.id),
+            # The other distributor answers for the goods now; where they may be sold follows from its agreement.
+            "transfer": SQL(
+                "state = %s, partner_id = %s, holder_id = NULL, picking_id = NULL", RECEIVED, partner.id
+            ),
+        }[source]
+        self.env.cr.execute(SQL("UPDATE dms_trace_code SET %s WHERE key = ANY(%s)", values, keys))
+        if source == "transfer":
+            # What was inside had the sender's name as far as it was taken out of a package before.
+            self.env.cr.execute(
+                SQL(
+                    """UPDATE dms_trace_code t SET partner_id = %s, holder_id = NULL, picking_id = NULL
+                         FROM (%s) u WHERE t.key BETWEEN u.first AND u.last AND t.partner_id IS NOT NULL""",
+                    partner.id,
+                    self._inside_sql(keys),
+                )
+            )
+        for order, own in self.env["dms.code.order"].sudo()._of_keys(keys).items():
+            self.env["dms.trace.event"].sudo()._record(
+                "receiving",
+                codes.ranges(own),
+                when=fields.Datetime.now(),
+                company=order.company_id,
+                partner=partner,
+                payload={"source": source},
+            )
+        self.invalidate_model()
