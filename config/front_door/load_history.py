@@ -23,9 +23,10 @@ def table(report, names):
     """Print the counts, then why lines were refused, with the first of each reason."""
     for name in names:
         print(f"      {name.replace('_', ' '):<12} {report[name]:>12,}")
-    for reason, count in sorted(report["refused_by_reason"].items(), key=lambda pair: -pair[1]):
-        print(f"        refused, {reason}: {count:,}")
-        print(f"          {report['examples'][reason]}")
+    for what in ("refused", "to_confirm"):
+        for reason, count in sorted(report[f"{what}_by_reason"].items(), key=lambda pair: -pair[1]):
+            print(f"        {what.replace('_', ' ')}, {reason}: {count:,}")
+            print(f"          {report['examples'][reason]}")
 
 
 def load(env, path, mapping):

@@ -25,6 +25,7 @@ def load(env):
         money.settlements,
         feeds.feeds,
         feeds.count,
+        feeds.others,
         masters.guards,
         money.more_programs,
         trade.pending,

@@ -96,6 +96,47 @@ def receive(world, key, filename, raw, day, kind="sell_through", release=True):
     return feed
 
 
+def others(world):
+    """Of the north: returns with their reasons, its outlets with what has changed, and what sensors see on shelves."""
+    shops = [member for member in catalogue.OUTLETS.values() if member.upstream == "north"]
+    drinks = [drink.code for drink in catalogue.PRODUCTS][:4]
+    reasons = ("破损 damaged", "临期 near expiry", "滞销 not sold", "包装污损 soiled pack")
+    rows = [
+        (shops[n % 3].code, drinks[n % 4], (world.today - timedelta(days=4 + 3 * n)).isoformat(), 2 + n % 5,
+         f"B{2400 + n}", reasons[n % 4])
+        for n in range(12)
+    ]  # fmt: skip
+    receive(
+        world, "north", f"D-BJ01_returns_{world.today:%Y%m%d}.csv",
+        table(("outlet", "product_code", "date", "quantity", "batch", "reason"), rows), world.today, "returns",
+    )  # fmt: skip
+    rows = [
+        (shops[0].code, shops[0].name, shops[0].street, shops[0].city, shops[0].zip, "010-6417 2233", "营业"),
+        (shops[1].code, shops[1].name, "阜通东大街 8 号", shops[1].city, shops[1].zip, "", "营业"),
+        ("S-BJ003", "胡同茶铺 (Hutong Tea Corner)", "南锣鼓巷 35 号", "北京", "100009", "010-8402 1180", "营业"),
+        ("S-BJ004", "悦邻便利 三里屯 (Yuelin Convenience Sanlitun)", shops[0].street, "北京", shops[0].zip, "", "营业"),
+        ("S-BJ005", "西单小超市 (Xidan Mini Market)", "西单北大街 120 号", "北京", "100031", "1.06E+10", "筹备"),
+    ]  # fmt: skip
+    receive(
+        world, "north", f"D-BJ01_outlets_{world.today:%Y%m%d}.csv",
+        table(("code", "name", "address", "city", "zip", "phone", "status"), rows), world.today, "outlet", release=False,
+    )  # fmt: skip
+    rows = []
+    for number, (shop, code) in enumerate((shop, code) for shop in shops for code in drinks):
+        left = 18 + 5 * (number % 3)
+        for reading in range(24):
+            at = world.moment(world.today - timedelta(days=2 - reading // 12), 8 + reading % 12, 0)
+            left = max(0, left - world.rng.randint(0, 3))
+            if left == 0 and number % 4:
+                left = 20
+            if at <= world.moment(world.today, 7, 0):
+                rows.append((f"SHELF-{1 + number // 4}", shop.code, code, f"{at:%Y-%m-%dT%H:%M:%SZ}", left))
+    receive(
+        world, "north", f"D-BJ01_shelves_{world.today:%Y%m%d}.csv",
+        table(("device", "outlet", "product_code", "time", "quantity"), rows), world.today, "sensor",
+    )  # fmt: skip
+
+
 def faulty(world):
     """The south's last week, with four rows that can't be right: two are to be mended by hand, one is a new code."""
     first = max(world.today - timedelta(days=6), world.today.replace(day=1))

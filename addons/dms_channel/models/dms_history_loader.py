@@ -38,7 +38,8 @@ class DmsHistoryLoader(models.AbstractModel):
             data: header, or a text with {header} in it}, which goes through the inbox first; ``sales`` {name of
             ``feed_columns.COLUMNS``: the same}, what a sale takes from its outlet's row instead of its own
         :param progress: called with (step, rows done, rows in all) as each step ends
-        :return: dict: feed_id, feed, existing, rows, released, refused, refused_by_reason {words: lines}, duplicates,
+        :return: dict: feed_id, feed, existing, rows, released, refused, refused_by_reason {words: lines},
+            to_confirm_by_reason, duplicates,
             moves, positions, positions_touched, created {distributors, outlets, products}, date_from, date_to,
             seconds {create, outlets, read, check, store, release, total}, lines_per_second, examples {words: what is
             wrong with the first such line}, to_confirm, outlets (the same of the outlets' file: rows, released,
@@ -102,23 +103,30 @@ class DmsHistoryLoader(models.AbstractModel):
 
     @api.model
     def _get_counts(self, feed):
-        """What became of the lines of a feed, and of those refused, why and the first of each in words."""
+        """What became of the lines of a feed; of those refused or in doubt, why, and the first of each in words."""
         lines = self.env["dms.feed.line"]
         labels = dict(lines._fields["issue"]._description_selection(self.env))
-        refused = lines._read_group(
-            [("feed_id", "=", feed.id), ("state", "=", "error")], ["issue"], ["__count", "id:min"]
+        groups = lines._read_group(
+            [("feed_id", "=", feed.id), ("state", "in", ("error", "warning"))],
+            ["state", "issue"],
+            ["__count", "id:min"],
         )
-        first = {line.id: line for line in lines.browse(line_id for _issue, _count, line_id in refused)}
+        first = {line.id: line for line in lines.browse(line_id for *_group, line_id in groups)}
         return {
             "rows": feed.line_count,
             "released": feed.released_count,
             "refused": feed.error_count,
-            "refused_by_reason": {labels[issue]: count for issue, count, _id in refused},
+            "refused_by_reason": {
+                labels[issue]: count for state, issue, count, _id in groups if state == "error"
+            },
+            "to_confirm_by_reason": {
+                labels[issue]: count for state, issue, count, _id in groups if state == "warning"
+            },
             "examples": {
                 labels[issue]: self.env._(
                     "Row %(row)s: %(message)s", row=first[id_].row, message=first[id_].message
                 )
-                for issue, _count, id_ in refused
+                for _state, issue, _count, id_ in groups
             },
             "to_confirm": feed.warning_count,
             "duplicates": feed.duplicate_count,

@@ -15,6 +15,7 @@ from . import (
     test_feed_gateway,
     test_feed_kinds,
     test_feed_rule,
+    test_feed_tours,
     test_grade_review,
     test_guidance_price,
     test_history,

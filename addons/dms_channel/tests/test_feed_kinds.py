@@ -1,8 +1,15 @@
+import contextlib
+import threading
 from datetime import datetime
 
-from odoo.tests import tagged
+import psycopg2
 
-from odoo.addons.dms_channel.tests.common import DmsChannelCommon
+from odoo import SUPERUSER_ID, api
+from odoo.sql_db import db_connect
+from odoo.tests import tagged
+from odoo.tools import mute_logger
+
+from odoo.addons.dms_channel.tests.common import DmsChannelCommon, SessionsCase
 
 OUTLETS = "code,name,address,city,zip,phone,contact,status"
 
@@ -402,3 +409,136 @@ class TestFeedSensor(FeedKindsCommon):
         merge = self.env["base.partner.merge.automatic.wizard"]
         merge.create({})._merge((twin | self.outlet).ids, self.outlet)
         self.assertEqual(self._level().quantity, 2)
+
+
+@tagged("post_install", "-at_install")
+class TestKindsConcurrency(SessionsCase):
+    """Two uploads at once, and a kill in the middle, of what is no sale: nothing lost, nothing twice."""
+
+    def setUp(self):
+        super().setUp()
+
+        def prepare(env):
+            partner = env["res.partner"].create(
+                {"name": "Race", "ref": "D-RACE", "channel_role": "distributor", "is_company": True}
+            )
+            outlet = env["res.partner"].create(
+                {"name": "Stall", "ref": "RACE-0", "channel_role": "outlet", "upstream_id": partner.id, "is_company": True}
+            )  # fmt: skip
+            product = env["product.product"].create({"name": "Race", "default_code": "RACE", "type": "consu"})
+            return partner.id, outlet.id, product.id
+
+        self.partner_id, self.outlet_id, self.product_id = self._run(prepare)
+        self.addCleanup(self._run, self._clean)
+
+    def _clean(self, env):
+        for table in (
+            "dms_shelf_reading",
+            "dms_shelf_level",
+            "dms_channel_move",
+            "dms_channel_position",
+            "dms_channel_week",
+        ):
+            env.cr.execute(f"DELETE FROM {table} WHERE partner_id = %s", [self.partner_id])
+        env.cr.execute(
+            "UPDATE dms_feed SET move_count = 0, released_count = 0 WHERE partner_id = %s", [self.partner_id]
+        )
+        env["dms.feed"].search([("partner_id", "=", self.partner_id)]).unlink()
+        env["product.product"].browse(self.product_id).unlink()
+        partners = env["res.partner"].with_context(active_test=False)
+        partners.search([("upstream_id", "=", self.partner_id)]).unlink()
+        partners.browse(self.partner_id).unlink()
+
+    def _send(self, env, kind, content):
+        partner = env["res.partner"].browse(self.partner_id)
+        return env["dms.feed"]._receive(content.encode(), f"{kind}.csv", partner=partner, kind=kind)
+
+    def _race(self, kind, *contents):
+        barrier = threading.Barrier(len(contents))
+        errors = []
+
+        def upload(env, content):
+            env["dms.feed"].search_count([])
+            if not getattr(threading.current_thread(), "waited", False):
+                threading.current_thread().waited = True
+                barrier.wait(20)
+            self._send(env, kind, content)._release()
+
+        def work(content):
+            try:
+                self._run(lambda env: upload(env, content))
+            except Exception as error:  # reported in the main thread
+                errors.append(error)
+
+        threads = [threading.Thread(target=work, args=(content,)) for content in contents]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+        self.assertFalse(errors)
+
+    def _counts(self, env):
+        feeds = env["dms.feed"].search([("partner_id", "=", self.partner_id)])
+        return sorted((feed.released_count, feed.duplicate_count) for feed in feeds)
+
+    def test_the_same_outlets_in_two_files(self):
+        head = "code,name,address,note\n"
+        rows = "".join(f"RACE-{n},Shop {n},Street {n},\n" for n in range(1, 9))
+        self._race("outlet", head + rows, head + rows + "\n")
+        self.assertEqual(self._run(self._counts), [(0, 8), (8, 0)])
+        made = self._run(
+            lambda env: env["res.partner"].search([("upstream_id", "=", self.partner_id)]).mapped("ref")
+        )
+        self.assertEqual(sorted(made), [f"RACE-{n}" for n in range(9)])
+
+    def test_the_same_readings_in_two_files(self):
+        head = "device,outlet,product_code,time,quantity\n"
+        rows = "".join(f"D,RACE-0,RACE,2025-01-05 {hour:02}:00,{hour % 3}\n" for hour in range(20))
+        self._race("sensor", head + rows, head + rows + "D,RACE-0,RACE,2025-01-05 20:00,0\n")
+        found = self._run(
+            lambda env: (
+                env["dms.shelf.reading"].search_count([("partner_id", "=", self.partner_id)]),
+                env["dms.shelf.level"].search([("partner_id", "=", self.partner_id)]).is_out,
+                sum(released for released, _twice in self._counts(env)),
+            )
+        )
+        self.assertEqual(found, (21, True, 21))
+
+    def test_the_same_returns_in_two_files(self):
+        head = "outlet,product_code,date,quantity,batch\n"
+        rows = "".join(f"RACE-0,RACE,2025-01-{day:02},1,B\n" for day in range(1, 21))
+        self._race("returns", head + rows, head + rows + "\n")
+        self.assertEqual(self._run(self._counts), [(0, 20), (20, 0)])
+        quantity = self._run(
+            lambda env: env["dms.channel.position"].search([("partner_id", "=", self.partner_id)]).quantity
+        )
+        self.assertEqual(quantity, 20)
+
+    def test_killed_in_the_middle(self):
+        for kind, content in (
+            ("outlet", "code,name\nRACE-1,Shop\nRACE-2,Shop two\n"),
+            ("sensor", "device,outlet,product_code,time,quantity\nD,RACE-0,RACE,2025-01-05 08:00,1\n"),
+        ):
+            with self.subTest(kind):
+                feed_id = self._run(lambda env, kind=kind, content=content: self._send(env, kind, content).id)
+                doomed = db_connect(self.env.cr.dbname).cursor()
+                api.Environment(doomed, SUPERUSER_ID, {})["dms.feed"].browse(feed_id)._release()
+                doomed.execute("SELECT pg_backend_pid()")
+                [pid] = doomed.fetchone()
+                self.env.cr.execute("SELECT pg_terminate_backend(%s)", [pid])
+                with mute_logger("odoo.sql_db"):
+                    with self.assertRaises(psycopg2.Error):
+                        doomed.execute("SELECT 1 FROM dms_feed")
+                    with contextlib.suppress(psycopg2.Error):
+                        doomed.close()
+
+                def state(env, feed_id=feed_id):
+                    outlets = env["res.partner"].search_count([("upstream_id", "=", self.partner_id)])
+                    readings = env["dms.shelf.reading"].search_count([("partner_id", "=", self.partner_id)])
+                    return env["dms.feed"].browse(feed_id).state, outlets, readings
+
+                before = {"outlet": ("checked", 1, 0), "sensor": ("checked", 3, 0)}
+                after = {"outlet": ("released", 3, 0), "sensor": ("released", 3, 1)}
+                self.assertEqual(self._run(state), before[kind])
+                self._run(lambda env, feed_id=feed_id: env["dms.feed"].browse(feed_id)._release())
+                self.assertEqual(self._run(state), after[kind])

@@ -157,8 +157,11 @@ class FeedPortal(DistributorPortal):
         choices = self._dms_map_choices(
             feed_sudo, {kind for kind, _code, _count in self._dms_unknown_codes(feed_sudo)}
         )
+        all_products = (post.get("target_all") or "").strip()
         for number, (kind, code, _count) in enumerate(self._dms_unknown_codes(feed_sudo)):
             text = (post.get(f"target_{number}") or "").strip()
+            if kind == "product" and all_products:
+                text = all_products
             if not text or post.get(f"code_{number}") != code:
                 continue
             target_id = choices[kind].get(text.lower())

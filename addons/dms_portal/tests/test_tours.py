@@ -33,3 +33,24 @@ class TestTours(DmsPortalCommon):
         proposal = self._create_proposal()
         self.start_tour("/my/proposals", "dms_portal_proposal", login=self.clerk_north.login)
         self.assertEqual((proposal.state, proposal.order_id.state), ("accepted", "sale"))
+
+
+@tagged("post_install", "-at_install")
+class TestPhoneTours(DmsPortalCommon):
+    """The same clerk on a phone."""
+
+    browser_size = "390x844"
+    touch_enabled = True
+
+    def test_report_on_a_phone(self):
+        rules = self.env["dms.feed.rule"].search([])
+        (rules - rules.filtered(lambda rule: rule.kind == "quantity_far")).active = False
+        self.start_tour("/my/feeds", "dms_portal_report_phone", login=self.clerk_north.login)
+        feed = self.env["dms.feed"].search([("partner_id", "=", self.distributor_north.id)])
+        self.assertEqual((feed.state, feed.released_count), ("released", 13))
+        self.assertEqual(feed.line_ids.filtered("accepted").accept_reason, "a wedding")
+        self.assertEqual(
+            self.env["dms.feed.mapping"].search([("code", "in", ("T-1", "T-2"))]).product_id, self.product_tea
+        )
+        position = self.env["dms.channel.position"].search([("partner_id", "=", self.distributor_north.id)])
+        self.assertEqual(position.quantity, -(9 * 5 + 500 + 5 + 5 + 3))

@@ -197,6 +197,100 @@ tours.add("dms_portal_report", {
     ],
 });
 
+/** On a phone: name the columns, mend in bulk, accept with a reason, release what is right and later the rest. */
+tours.add("dms_portal_report_phone", {
+    url: "/my/feeds",
+    steps: () => [
+        ...uploadSteps(
+            "till.csv",
+            "thing,when,pieces\n" +
+                Array.from({ length: 9 }, (_, day) => `TEA,2026-01-0${day + 1},5`).join("\n") +
+                "\nTEA,2026-01-10,500\nT-1,2026-01-11,5\nT-2,2026-01-12,5\nTEA,2026-01-13,many\n",
+        ),
+        ready,
+        {
+            content: "the columns are not recognised, in words",
+            trigger: ".o_dms_columns[open] .text-danger:contains(No column was recognised)",
+        },
+        {
+            trigger: ".o_dms_columns select[name=column_product_code]",
+            run: "select thing",
+        },
+        {
+            trigger: ".o_dms_columns select[name=column_date]",
+            run: "select when",
+        },
+        {
+            trigger: ".o_dms_columns select[name=column_quantity]",
+            run: "select pieces",
+        },
+        {
+            trigger: ".o_dms_columns button[type=submit]",
+            run: "click",
+            expectUnloadPage: true,
+        },
+        ready,
+        {
+            content: "the errors, in words",
+            trigger: ".o_dms_bad_line .o_dms_message:contains(no number that can be a quantity)",
+        },
+        {
+            content: "all these codes are that product",
+            trigger: ".o_dms_map input[name=target_all]",
+            run: "edit TEA · Tea",
+        },
+        {
+            trigger: ".o_dms_map button[type=submit]",
+            run: "click",
+            expectUnloadPage: true,
+        },
+        ready,
+        {
+            content: "the rest is in order but for one line",
+            trigger: ".o_dms_count_error:contains(1)",
+        },
+        {
+            content: "say why the unusual line is right",
+            trigger: ".o_dms_accept input[name=reason]",
+            run: "edit a wedding",
+        },
+        {
+            trigger: ".o_dms_accept button[type=submit]",
+            run: "click",
+            expectUnloadPage: true,
+        },
+        ready,
+        {
+            content: "release what is right",
+            trigger: '.o_dms_feed_summary .o_dms_release:contains("12 lines")',
+            run: "click",
+            expectUnloadPage: true,
+        },
+        ready,
+        {
+            trigger: ".o_dms_count_released:contains(12)",
+        },
+        {
+            content: "later the rest",
+            trigger: ".o_dms_bad_line input[data-field=quantity_text]",
+            run: "edit 3",
+        },
+        {
+            trigger: '.o_dms_bad_line button:contains("Check again")',
+            run: "click",
+        },
+        {
+            trigger: '.o_dms_feed_summary .o_dms_release:contains("1 line")',
+            run: "click",
+            expectUnloadPage: true,
+        },
+        ready,
+        {
+            trigger: ".o_dms_count_released:contains(13)",
+        },
+    ],
+});
+
 tours.add("dms_portal_proposal", {
     url: "/my/proposals",
     steps: () => [
