@@ -37,6 +37,8 @@ class TestMatching(unittest.TestCase):
             (3, "Station Kiosk", "Platform 1", "Ghent", "C"),
             (4, "Station Kiosk.", "Platform 1", "Ghent", "D"),
             (5, "Corner Shop", "", "Ghent", "E"),
+            (6, "Corner Shop", "Mill Lane 2", "Ghent", "F"),
+            (7, "Station Kiosk 2", "Platform 1", "Ghent", "G"),
         ]
         found = dict(find_similar(new, known, among=True))
         self.assertEqual({key: entry[3] for key, entry in found.items()}, {1: "O-1", 4: "C"})

@@ -91,6 +91,13 @@ def _compare(left, right, among, found):
     if right[3] is None or (left[3] is not None and left[3] > right[3]):
         left, right = right, left
     # now the right one is new, and the left one known or sent before it
+    # number 12 and number 13 are two shops, however alike the rest is
+    if _digits(left[1]) != _digits(right[1]) or _digits(left[2]) != _digits(right[2]):
+        return
     if right[3] in found or min(likeness(left[1], right[1]), likeness(left[2], right[2])) < SAME_SHOP:
         return
     found[right[3]] = left[4]
+
+
+def _digits(text):
+    return re.findall(r"\d+", text)
