@@ -99,7 +99,7 @@ def health(world):
     Health = world.env["dms.stock.health"].with_user(world.ref("user_manager")).sudo()
     for back in (*range(57, 1, -7), 1):
         Health._refresh(world.company, world.today - timedelta(days=back))
-    world.ref("forecast_now")._refresh_followers()
+    world.ref("forecast_now", world.module)._refresh_followers()
 
 
 def answers(world):
