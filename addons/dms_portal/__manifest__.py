@@ -25,6 +25,7 @@
         "views/settlement_templates.xml",
         "views/statement_templates.xml",
         "views/stock_templates.xml",
+        "views/transfer_templates.xml",
     ],
     "assets": {
         "web.assets_frontend": [

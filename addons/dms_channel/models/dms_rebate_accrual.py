@@ -20,10 +20,14 @@ class Event:
     base: object
     lines: list = field(default_factory=list)
     reversed: models.BaseModel | None = None
+    # Of goods that another distributor passed on, or that were passed on to one: instead of a document of its own.
+    transfer: models.BaseModel | None = None
+    partner: models.BaseModel | None = None
 
     @property
     def key(self):
-        return (self.program.id, self.move.commercial_partner_id.id, self.period_start)
+        partner = self.partner or self.move.commercial_partner_id
+        return (self.program.id, partner.id, self.period_start)
 
 
 class DmsRebateAccrual(models.Model):
@@ -68,6 +72,14 @@ class DmsRebateAccrual(models.Model):
         index="btree_not_null",
         help="Empty on differences, which all documents of the period made.",
     )
+    transfer_id = fields.Many2one(
+        "dms.transfer",
+        "Transfer",
+        readonly=True,
+        ondelete="restrict",
+        index="btree_not_null",
+        help="It carried the credit of goods over from one distributor to another.",
+    )
     document_name = fields.Char("Made by", compute="_compute_document_name")
     date = fields.Date(
         required=True, readonly=True, help="Date on which the document counts and amounts are converted."
@@ -104,7 +116,12 @@ class DmsRebateAccrual(models.Model):
         "A document accrues once per programme.",
     )
     _document_needed = models.Constraint(
-        "CHECK(move_id IS NOT NULL OR kind IN ('difference', 'true_up'))", "An accrual names its document."
+        "CHECK(move_id IS NOT NULL OR transfer_id IS NOT NULL OR kind IN ('difference', 'true_up'))",
+        "An accrual names its document.",
+    )
+    _program_transfer_uniq = models.UniqueIndex(
+        "(program_id, transfer_id, partner_id) WHERE kind = 'accrual' AND reversal_id IS NULL AND transfer_id IS NOT NULL",
+        "A transfer accrues once per programme and distributor.",
     )
     _open_idx = models.Index("(company_id, date) WHERE settlement_line_id IS NULL")
 
@@ -124,14 +141,18 @@ class DmsRebateAccrual(models.Model):
         for accrual in self:
             accrual.base_text = accrual.program_id.sudo()._format_base(accrual.base_amount)
 
-    @api.depends("move_id", "kind", "date")
+    @api.depends("move_id", "transfer_id", "kind", "date")
     @api.depends_context("lang")
     def _compute_document_name(self):
         for accrual in self:
-            accrual.document_name = accrual.move_id.name or self.env._(
-                "%(kind)s up to %(date)s",
-                kind=dict(self._fields["kind"]._description_selection(self.env)).get(accrual.kind, ""),
-                date=format_date(self.env, accrual.date),
+            accrual.document_name = (
+                accrual.move_id.name
+                or accrual.transfer_id.sudo().name
+                or self.env._(
+                    "%(kind)s up to %(date)s",
+                    kind=dict(self._fields["kind"]._description_selection(self.env)).get(accrual.kind, ""),
+                    date=format_date(self.env, accrual.date),
+                )
             )
 
     @api.depends("program_id", "document_name")
@@ -231,6 +252,8 @@ class DmsRebateAccrual(models.Model):
 
     def action_view_document(self):
         self.ensure_one()
+        if self.transfer_id:
+            return self.transfer_id._get_form_action()
         return self.move_id._dms_get_form_action()
 
     def action_view_entry(self):
@@ -239,8 +262,13 @@ class DmsRebateAccrual(models.Model):
 
     def action_view_invoice_lines(self):
         """Open the document's lines that made the base."""
-        lines = [line["id"] for accrual in self for line in (accrual.computation or {}).get("lines", ())]
-        differences = self.filtered(lambda accrual: not accrual.move_id)
+        lines = [
+            line["id"]
+            for accrual in self
+            for line in (accrual.computation or {}).get("lines", ())
+            if line["id"]
+        ]
+        differences = self.filtered(lambda accrual: not accrual.move_id and not accrual.transfer_id)
         for accrual in differences:
             lines += (
                 self.env["dms.rebate.engine"]
@@ -289,6 +317,23 @@ class DmsRebateAccrual(models.Model):
                 case _:
                     unit = line.product_id.uom_id.name
                     rows.append((line.display_name, product, -line.quantity, unit, -line.amount))
+        carried = (
+            self.env["dms.rebate.engine"]
+            .sudo()
+            ._get_line_ids(program_sudo, self.partner_id.id, self.period_start, "carried_id")
+        )
+        for move in self.env["dms.channel.move"].sudo().browse(carried):
+            sign = 1 if move.partner_id == self.partner_id else -1
+            quantity = sign * move.quantity
+            rows.append(
+                (
+                    move.origin,
+                    move.product_id.display_name,
+                    quantity,
+                    move.uom_id.name,
+                    quantity * move.layer_price,
+                )
+            )
         return rows
 
     # === BUSINESS ===
@@ -391,6 +436,106 @@ class DmsRebateAccrual(models.Model):
             ],
         )
 
+    @api.model
+    def _accrue_transfers(self, transfers, programs=None):
+        """Carry over what received transfers took along of the rebate: off the giver's base, onto the taker's.
+
+        It counts for programmes that accrue on posting; periodic ones compute it from the transfers themselves. Where
+        only one of the two is in a programme's scope, only its base changes. Running it again changes nothing.
+
+        :param transfers: others than received ones whose credit goes to the taker are passed over
+        :param programs: restrict to these programmes
+        :return: the new accruals
+        """
+        transfers_sudo = (
+            transfers.sudo()
+            .filtered(lambda transfer: transfer.state == "received" and transfer.credit_policy == "taker")
+            .sorted(lambda transfer: (transfer.receive_date, transfer.id))
+        )
+        if not transfers_sudo:
+            return self.browse()
+        dates = transfers_sudo.mapped("receive_date")
+        programs_sudo = (
+            self.env["dms.rebate.program"]
+            .sudo()
+            ._get_candidates(transfers_sudo.company_id, min(dates), max(dates))
+        )
+        if programs is not None:
+            programs_sudo &= programs.sudo()
+        known = {
+            (program, transfer, partner)
+            for program, transfer, partner in self.sudo()._read_group(
+                [
+                    ("transfer_id", "in", transfers_sudo.ids),
+                    ("program_id", "in", programs_sudo.ids),
+                    ("kind", "=", "accrual"),
+                    ("reversal_id", "=", False),
+                ],
+                ["program_id", "transfer_id", "partner_id"],
+            )
+        }
+        events = [
+            event
+            for transfer in transfers_sudo
+            for program in programs_sudo
+            if program.company_id == transfer.company_id and program._covers_date(transfer.receive_date)
+            for partner, sign in ((transfer.giver_id, -1), (transfer.taker_id, 1))
+            if (program, transfer, partner) not in known and program._covers_partner(partner)
+            if (event := self._prepare_transfer_event(program, transfer, partner, sign))
+        ]
+        return self.sudo()._apply(events)
+
+    @api.model
+    def _prepare_transfer_event(self, program, transfer, partner, sign):
+        """Return the :class:`Event` of a received transfer for one side, or None when no goods are in scope."""
+        moves = (
+            self.env["dms.channel.move"]
+            .search(
+                [
+                    ("transfer_line_id", "in", transfer.line_ids.ids),
+                    ("partner_id", "=", transfer.taker_id.id),
+                ],
+                order="id",
+            )
+            .filtered(lambda move: program._covers_product(move.product_id))
+        )
+        if program.basis == "quantity":
+            moves = moves.filtered(lambda move: move.uom_id._has_common_reference(program.uom_id))
+        if not moves:
+            return None
+        company_currency, date = transfer.company_id.currency_id, transfer.receive_date
+        base = rebate.ZERO
+        # Layer by layer, as the set-based computation does.
+        for move in moves:
+            if program.basis == "quantity":
+                measure = move.uom_id._compute_quantity(move.quantity, program.uom_id, round=False)
+                base += rebate.round_to(rebate.decimal(measure), rebate.decimal("0.0001"))
+            else:
+                value = company_currency.round(move.quantity * move.layer_price)
+                if program.currency_id != company_currency:
+                    value = company_currency._convert(value, program.currency_id, transfer.company_id, date)
+                base += rebate.decimal(value)
+        return Event(
+            program=program,
+            move=self.env["account.move"],
+            date=date,
+            period_start=program._get_period_start(date),
+            base=sign * base,
+            lines=[
+                {
+                    "id": False,
+                    "product": move.product_id.display_name,
+                    "quantity": sign * move.quantity,
+                    "unit": move.uom_id.name,
+                    "value": sign * company_currency.round(move.quantity * move.layer_price),
+                    "currency": company_currency.name,
+                }
+                for move in moves
+            ],
+            transfer=transfer,
+            partner=partner,
+        )
+
     def _reverse(self):
         """Take the documents' bases out again: add opposite rows and post what the periods' rebates lose by it.
 
@@ -408,6 +553,8 @@ class DmsRebateAccrual(models.Model):
                 base=-rebate.decimal(accrual.base_amount),
                 lines=(accrual.computation or {}).get("lines", []),
                 reversed=accrual,
+                transfer=accrual.transfer_id,
+                partner=accrual.partner_id,
             )
             for accrual in accruals_sudo
         ]
@@ -444,7 +591,8 @@ class DmsRebateAccrual(models.Model):
         amount = float(result.total - accrued_before)
         return {
             "program_id": program.id,
-            "partner_id": event.move.commercial_partner_id.id,
+            "partner_id": event.key[1],
+            "transfer_id": event.transfer and event.transfer.id,
             "company_id": company.id,
             "currency_id": program.currency_id.id,
             "kind": "reversal" if event.reversed else "accrual",

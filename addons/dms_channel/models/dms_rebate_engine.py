@@ -6,7 +6,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
-from ..tools import rebate, rebate_period
+from ..tools import guard, rebate, rebate_period
 
 # The whole of a programme's scope; parts of its bundle are numbered from one.
 WHOLE = 0
@@ -342,8 +342,11 @@ class DmsRebateEngine(models.AbstractModel):
         ]
 
     @api.model
-    def _get_line_ids(self, program, partner_id, start):
-        """Return the ids of the lines that a distributor's period was measured on."""
+    def _get_line_ids(self, program, partner_id, start, column="line_id"):
+        """Return the ids of the lines that a distributor's period was measured on.
+
+        :param column: “carried_id” for those of the channel moves that transfers carried the credit of
+        """
         window = Window(program, EARNED, start, start, program._get_period(start)[1] or OPEN_END)
         product_ids = program._get_product_scopes()[WHOLE][2]
         day = self._get_day(program, list(enumerate(self._get_windows(program, window.end))) or [(0, window)])
@@ -351,12 +354,16 @@ class DmsRebateEngine(models.AbstractModel):
         self.env.flush_all()
         rows = self.env.execute_query(
             SQL(
-                "SELECT line.line_id FROM (%s) AS line WHERE %s BETWEEN %s AND %s AND %s",
-                source._select(program, [partner_id]),
-                day,
-                window.start,
-                window.end,
-                SQL("TRUE") if product_ids is None else SQL("line.product_id = ANY(%s)", list(product_ids)),
+                "SELECT %(id)s FROM (%(lines)s) AS line WHERE %(id)s IS NOT NULL AND %(day)s BETWEEN %(first)s AND %(last)s"
+                " AND %(products)s",
+                id=SQL.identifier("line", column),
+                lines=source._select(program, [partner_id]),
+                day=day,
+                first=window.start,
+                last=window.end,
+                products=SQL("TRUE")
+                if product_ids is None
+                else SQL("line.product_id = ANY(%s)", list(product_ids)),
             )
         )
         return [line_id for (line_id,) in rows]
@@ -390,8 +397,14 @@ class DmsRebateEngine(models.AbstractModel):
         Program = self.env["dms.rebate.program"].sudo()
         Move = self.env["account.move"].sudo()
         pending = Move.search([("company_id", "in", companies.ids), ("dms_rebate_pending", "!=", False)])
-        if not pending:
+        transfers = (
+            self.env["dms.transfer"]
+            .sudo()
+            .search([("company_id", "in", companies.ids), ("rebate_pending", "=", True)])
+        )
+        if not pending and not transfers:
             return
+        moved = transfers.giver_id | transfers.taker_id
         programs = Program.search(
             [
                 ("company_id", "in", companies.ids),
@@ -400,7 +413,9 @@ class DmsRebateEngine(models.AbstractModel):
                 ("measure", "=", "invoiced"),
             ]
         )
-        changed = pending.filtered(lambda move: move.dms_rebate_pending == "changed").commercial_partner_id
+        changed = (
+            pending.filtered(lambda move: move.dms_rebate_pending == "changed").commercial_partner_id | moved
+        )
         fresh = pending.filtered(lambda move: move.commercial_partner_id not in changed)
         plain = programs.filtered(lambda program: program._is_plain() and not program._has_counting_rule())
         for company in companies:
@@ -414,7 +429,8 @@ class DmsRebateEngine(models.AbstractModel):
             if changed and plain & own:
                 self._refresh(plain & own, today, changed)
             if own - plain:
-                self._refresh(own - plain, today, pending.commercial_partner_id)
+                self._refresh(own - plain, today, pending.commercial_partner_id | moved)
+        guard.mark(transfers).rebate_pending = False
         pending._dms_set_rebate_pending(False)
 
     @api.model

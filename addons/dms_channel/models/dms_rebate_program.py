@@ -871,6 +871,19 @@ class DmsRebateProgram(models.Model):
             )
             moves_sudo = self.env["account.move"].sudo().search(domain, order="invoice_date, id")
             self.env["dms.rebate.accrual"]._accrue(moves_sudo, programs=program)
+            transfers_sudo = (
+                self.env["dms.transfer"]
+                .sudo()
+                .search(
+                    [
+                        ("company_id", "=", program.company_id.id),
+                        ("state", "=", "received"),
+                        ("credit_policy", "=", "taker"),
+                        ("receive_date", ">=", program.date_start),
+                    ]
+                )
+            )
+            self.env["dms.rebate.accrual"]._accrue_transfers(transfers_sudo, programs=program)
 
     def _accrue_difference(self, date=None):
         """Compute periodic programmes from their documents and accrue what differs from what has accrued."""

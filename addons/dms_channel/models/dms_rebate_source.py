@@ -2,6 +2,9 @@ from odoo import api, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL, format_date
 
+# Measures of what was bought, whose credit may go over to another distributor with the goods.
+CARRIED = ("ordered", "delivered", "invoiced", "paid")
+
 
 class DmsRebateSource(models.AbstractModel):
     """Where a programme's measure comes from: one SELECT per kind of sale, one row per line of a document.
@@ -9,6 +12,10 @@ class DmsRebateSource(models.AbstractModel):
     Columns: ``partner_id``, ``product_id``, ``line_id`` (of the model in :meth:`_get_line_model`), ``qualifying`` and
     ``event`` (days), ``days`` to payment (0 where nobody pays) and ``value``: net value in the programme's currency at
     the document's day, quantity in the programme's unit, weight, volume or points; returns count below zero.
+
+    Where a transfer carries the rebate credit over, two more rows stand for each layer of the goods that the taker
+    received, below zero for the giver and above for the taker: they have no ``line_id`` but a ``carried_id``, of
+    ``dms.channel.move``. They count on the day of the receipt, as paid in time.
     """
 
     _name = "dms.rebate.source"
@@ -31,7 +38,17 @@ class DmsRebateSource(models.AbstractModel):
         :param partner_ids: restrict to these commercial partners
         :param move_ids: restrict to these account.move ids (invoiced sales only)
         """
-        parts = getattr(self, f"_get_{program.measure}_parts")(program)
+        selects = [
+            self._select_part(
+                program, getattr(self, f"_get_{program.measure}_parts")(program), partner_ids, move_ids
+            )
+        ]
+        if program.measure in CARRIED and move_ids is None:
+            selects.append(self._select_part(program, self._get_carried_parts(program), partner_ids))
+        return SQL(" UNION ALL ").join(selects)
+
+    @api.model
+    def _select_part(self, program, parts, partner_ids=None, move_ids=None):
         where = parts["where"]
         if partner_ids is not None:
             where = SQL("%s AND %s = ANY(%s)", where, parts["partner"], list(partner_ids))
@@ -40,13 +57,15 @@ class DmsRebateSource(models.AbstractModel):
         value, joins = self._get_value(program, parts)
         return SQL(
             """
-            SELECT %(partner)s AS partner_id, line.product_id, line.id AS line_id, %(qualifying)s AS qualifying,
-                   %(event)s AS event, %(days)s AS days, %(value)s AS value
+            SELECT %(partner)s AS partner_id, line.product_id, %(line)s AS line_id, %(carried)s AS carried_id,
+                   %(qualifying)s AS qualifying, %(event)s AS event, %(days)s AS days, %(value)s AS value
               FROM %(tables)s
               %(joins)s
              WHERE %(where)s
             """,
             partner=parts["partner"],
+            line=parts.get("line", SQL("line.id")),
+            carried=parts.get("carried", SQL("NULL::integer")),
             qualifying=parts["qualifying"],
             event=parts["event"],
             days=parts.get("days", SQL("0")),
@@ -355,5 +374,42 @@ class DmsRebateSource(models.AbstractModel):
             ),
             "where": SQL(
                 "line.kind IN ('sell_out', 'return') AND line.company_id = %s", program.company_id.id
+            ),
+        }
+
+    @api.model
+    def _get_carried_parts(self, program):
+        """Goods received by transfers that carry the credit over, at their sell-in prices: off the giver, to the taker.
+
+        What was lost on the way stays the giver's: it is no part of what the taker received.
+        """
+        return {
+            "partner": SQL("side.partner_id"),
+            "line": SQL("NULL::integer"),
+            "carried": SQL("line.id"),
+            "qualifying": SQL("transfer.receive_date"),
+            "event": SQL("transfer.receive_date"),
+            "quantity": SQL("side.sign * line.quantity"),
+            "uom": SQL("carried.uom_id"),
+            "amount": SQL("side.sign * line.quantity * line.layer_price"),
+            "currency": SQL("%s", program.company_id.currency_id.id),
+            "rate": SQL("1"),
+            "from": SQL(
+                """
+                dms_channel_move AS line
+                JOIN dms_transfer_line AS goods ON goods.id = line.transfer_line_id
+                JOIN dms_transfer AS transfer ON transfer.id = goods.transfer_id
+                 AND transfer.taker_id = line.partner_id
+          CROSS JOIN LATERAL (VALUES (-1, transfer.giver_id), (1, transfer.taker_id)) AS side (sign, partner_id)
+                JOIN product_product AS carried_product ON carried_product.id = line.product_id
+                JOIN product_template AS carried ON carried.id = carried_product.product_tmpl_id
+                """
+            ),
+            "where": SQL(
+                """
+                transfer.state = 'received' AND transfer.credit_policy = 'taker'
+                AND line.transfer_line_id IS NOT NULL AND line.company_id = %s
+                """,
+                program.company_id.id,
             ),
         }

@@ -452,11 +452,11 @@ class DmsSettlementLine(models.Model):
         last_of = {
             accrual.period_start: accrual
             for accrual in accruals_sudo
-            if not accrual.move_id and accrual.program_id == self.program_id
+            if not accrual.move_id and not accrual.transfer_id and accrual.program_id == self.program_id
         }
         documents = []
         for accrual in accruals_sudo:
-            if accrual.move_id:
+            if accrual.move_id or accrual.transfer_id:
                 rows = (accrual.computation or {}).get("lines", [])
                 sign = -1 if accrual.kind == "reversal" else 1
                 lines = [
@@ -469,7 +469,7 @@ class DmsSettlementLine(models.Model):
                     )
                     for row in rows
                 ]
-                currency = accrual.move_id.currency_id
+                currency = accrual.move_id.currency_id or accrual.company_currency_id
             elif last_of[accrual.period_start] == accrual:
                 lines, currency = accrual._get_source_rows(), accrual.currency_id
             else:
@@ -535,7 +535,7 @@ class DmsSettlementLine(models.Model):
                 program._get_period_end(accrual.period_start) or accrual.date,
             )
             for accrual in self.accrual_ids
-            if not accrual.move_id
+            if not accrual.move_id and not accrual.transfer_id
         ]
         self.env.flush_all()
         sources = [

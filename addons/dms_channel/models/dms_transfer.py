@@ -117,7 +117,7 @@ class DmsTransfer(models.Model):
     credit_policy = fields.Selection(
         [("giver", "Giver keeps the credit"), ("taker", "Credit goes to the taker")],
         "Rebate Credit",
-        compute="_compute_defaults",
+        compute="_compute_credit_policy",
         store=True,
         readonly=False,
         precompute=True,
@@ -150,6 +150,7 @@ class DmsTransfer(models.Model):
     )
     move_count = fields.Integer(compute="_compute_counts", groups=USER)
     charge_count = fields.Integer(compute="_compute_counts", groups=USER)
+    accrual_count = fields.Integer(compute="_compute_counts", groups=USER)
     quantity_text = fields.Char("Goods in Words", compute="_compute_quantity_text")
     product_id = fields.Many2one(related="line_ids.product_id", string="Product")
 
@@ -165,13 +166,9 @@ class DmsTransfer(models.Model):
     # === COMPUTE ===
 
     @api.depends("company_id")
-    def _compute_defaults(self):
+    def _compute_credit_policy(self):
         for transfer in self:
-            company = transfer.company_id
-            transfer.credit_policy = transfer.credit_policy or company.dms_transfer_credit_policy
-            if not transfer._origin:
-                transfer.giver_share = company.dms_transfer_giver_share
-                transfer.taker_share = company.dms_transfer_taker_share
+            transfer.credit_policy = transfer.company_id.dms_transfer_credit_policy
 
     @api.depends("consent_ids.side", "consent_ids.voided_on")
     def _compute_agreed(self):
@@ -224,7 +221,13 @@ class DmsTransfer(models.Model):
             .sudo()
             ._read_group([("dms_transfer_id", "in", self.ids)], ["dms_transfer_id"], ["__count"])
         )
+        accruals = dict(
+            self.env["dms.rebate.accrual"]
+            .sudo()
+            ._read_group([("transfer_id", "in", self.ids)], ["transfer_id"], ["__count"])
+        )
         for transfer in self:
+            transfer.accrual_count = accruals.get(transfer, 0)
             transfer.move_count = sum(moves.get(line, 0) for line in transfer.line_ids)
             transfer.charge_count = charges.get(transfer, 0)
 
@@ -384,6 +387,21 @@ class DmsTransfer(models.Model):
             **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_channel_move_action"),
             "domain": [("transfer_line_id", "in", self.line_ids.ids)],
             "context": {},
+        }
+
+    def action_view_accruals(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_rebate_accrual_action")
+        return {**action, "domain": [("transfer_id", "=", self.id)], "context": {}}
+
+    def _get_form_action(self):
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": self._name,
+            "res_id": self.id,
+            "view_mode": "form",
+            "views": [(False, "form")],
         }
 
     def action_preview(self):
@@ -551,12 +569,15 @@ class DmsTransfer(models.Model):
         transfer_sudo = self.sudo()
         guard.lock(transfer_sudo, "state")
         transfer_sudo._check_state("draft", "proposed", "agreed", "shipped", "difference", "received")
+        received = transfer_sudo.state == "received"
         transfer_sudo._take_back()
         transfer_sudo._void_consents_at_end(self.env._("Cancelled."))
         guard.mark(transfer_sudo).write({"state": "cancelled", "end_reason": reason})
         transfer_sudo.env["dms.channel.position"]._refresh_in_transit(
             transfer_sudo.taker_id, transfer_sudo.line_ids.product_id
         )
+        if received:
+            transfer_sudo._carry_credit()
         transfer_sudo._cancel_charges()
         transfer_sudo._tell_end()
 
@@ -615,7 +636,52 @@ class DmsTransfer(models.Model):
             email_layout_xmlid="mail.mail_notification_light",
         )
 
-    # === SEARCH ===
+    # === PORTAL ===
+
+    def _change_quantities(self, quantities, name):
+        """Propose other quantities for the user's own side, which thereby agrees to them; the others are asked again.
+
+        :param dict quantities: ``{line: quantity in the product's unit}``, 0 for lines that fall away
+        :param str name: who proposes them
+        """
+        self.ensure_one()
+        side = self._get_user_side()
+        if side == "brand":
+            self._check_manager()
+        name = self._check_name(name)
+        transfer_sudo = self.sudo()
+        guard.lock(transfer_sudo, "state")
+        transfer_sudo._check_state(*OPEN)
+        changed = {
+            line: quantities[line]
+            for line in transfer_sudo.line_ids
+            if line in quantities and line.product_id.uom_id.compare(line.quantity, quantities[line])
+        }
+        if not changed:
+            raise UserError(self.env._("The quantities are the same as before."))
+        if not any(changed.get(line, line.quantity) for line in transfer_sudo.line_ids):
+            raise UserError(self.env._("Nothing would be left of it: refuse the transfer instead."))
+        for line, quantity in changed.items():
+            if not quantity:
+                line.unlink()
+            else:
+                line.write({"product_uom_qty": quantity, "product_uom_id": line.product_id.uom_id.id})
+        transfer_sudo._note(self.env._("Other quantities proposed by %s.", name))
+        if not transfer_sudo[f"{side}_agreed"]:
+            transfer_sudo._consent(side, name)
+
+    @api.model
+    def _get_todo_domain(self, partner):
+        """The transfers that wait for a distributor: to agree, to ship or to receive."""
+        return (
+            Domain("state", "=", "proposed")
+            & (
+                Domain("giver_id", "=", partner.id) & Domain("giver_agreed", "=", False)
+                | Domain("taker_id", "=", partner.id) & Domain("taker_agreed", "=", False)
+            )
+            | Domain("state", "=", "agreed") & Domain("giver_id", "=", partner.id)
+            | Domain("state", "=", "shipped") & Domain("taker_id", "=", partner.id)
+        )
 
     @api.model
     def _get_portal_domain(self, partner):

@@ -51,10 +51,24 @@ class DmsTransferDelivery(models.AbstractModel):
         help="What the carrier gets for it, without taxes.",
     )
     giver_share = fields.Float(
-        "Giver's Share (%)", digits=(5, 2), groups="dms_channel.dms_channel_group_user", tracking=True
+        "Giver's Share (%)",
+        digits=(5, 2),
+        compute="_compute_shares",
+        store=True,
+        readonly=False,
+        precompute=True,
+        groups="dms_channel.dms_channel_group_user",
+        tracking=True,
     )
     taker_share = fields.Float(
-        "Taker's Share (%)", digits=(5, 2), groups="dms_channel.dms_channel_group_user", tracking=True
+        "Taker's Share (%)",
+        digits=(5, 2),
+        compute="_compute_shares",
+        store=True,
+        readonly=False,
+        precompute=True,
+        groups="dms_channel.dms_channel_group_user",
+        tracking=True,
     )
     brand_share = fields.Float(
         "Brand's Share (%)",
@@ -83,6 +97,12 @@ class DmsTransferDelivery(models.AbstractModel):
             for name, partner in (("pickup_id", transfer.giver_id), ("dropoff_id", transfer.taker_id)):
                 if transfer[name].commercial_partner_id != partner:
                     transfer[name] = partner and partner.address_get(["delivery"])["delivery"]
+
+    @api.depends("company_id")
+    def _compute_shares(self):
+        for transfer in self:
+            transfer.giver_share = transfer.company_id.dms_transfer_giver_share
+            transfer.taker_share = transfer.company_id.dms_transfer_taker_share
 
     @api.depends("giver_share", "taker_share")
     def _compute_brand_share(self):

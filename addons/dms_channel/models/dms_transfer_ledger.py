@@ -1,11 +1,14 @@
 """How a transfer moves channel stock, and what must hold before it may."""
 
+import base64
+import binascii
 from datetime import timedelta
 from decimal import Decimal
 
 from odoo import fields, models
 from odoo.exceptions import UserError
 from odoo.tools import format_date
+from odoo.tools.image import ImageProcess
 
 from ..tools import guard, layers
 from ..tools.words import format_quantity
@@ -214,6 +217,7 @@ class DmsTransferLedger(models.AbstractModel):
         name = self._check_name(name)
         if side == "taker" and not signature:
             raise UserError(self.env._("The signature is missing. Draw it, or type your name."))
+        self._check_picture(signature)
         transfer_sudo = self.sudo()
         guard.lock(transfer_sudo, "state")
         transfer_sudo._check_state("shipped")
@@ -289,7 +293,22 @@ class DmsTransferLedger(models.AbstractModel):
 
     def _conclude(self):
         """What follows from a receipt that is complete, or whose differences are decided (called as superuser)."""
+        self._carry_credit()
         self._charge_freight()
+
+    def _carry_credit(self):
+        """Let the rebates follow: the credit goes over with the receipt, and comes back with a cancellation (called as
+        superuser). Nothing changes where the giver keeps it."""
+        if self.credit_policy != "taker":
+            return
+        Accrual = self.env["dms.rebate.accrual"]
+        if self.state == "received":
+            Accrual._accrue_transfers(self)
+        else:
+            Accrual.search(
+                [("transfer_id", "in", self.ids), ("kind", "=", "accrual"), ("reversal_id", "=", False)]
+            )._reverse()
+        guard.mark(self).rebate_pending = True
 
     # === END ===
 
@@ -358,6 +377,14 @@ class DmsTransferLedger(models.AbstractModel):
                 else self.env._("The taker receives the goods.")
             )
         return own
+
+    def _check_picture(self, signature):
+        try:
+            picture = ImageProcess(base64.b64decode(signature or b"")).image
+        except (binascii.Error, UserError, ValueError) as error:
+            raise UserError(self.env._("The signature is no picture. Draw it again.")) from error
+        if not picture:
+            raise UserError(self.env._("The signature is missing. Draw it, or type your name."))
 
     def _check_name(self, name):
         name = (name or "").strip()

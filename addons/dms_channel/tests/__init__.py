@@ -56,4 +56,5 @@ from . import (
     test_statement,
     test_territory,
     test_transfer,
+    test_transfer_credit,
 )

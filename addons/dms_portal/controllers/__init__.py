@@ -14,4 +14,5 @@ from . import (
     settlement,
     statement,
     stock,
+    transfer,
 )

@@ -41,9 +41,20 @@ class HomePortal(DistributorPortal):
             "dms_statement_count": ("dms.statement", own(("state", "!=", "draft"))),
             "dms_agreement_to_sign_count": ("dms.agreement", own(("state", "=", "sent"))),
             "dms_agreement_count": ("dms.agreement", own(("state", "!=", "draft"))),
+            "dms_transfer_todo_count": ("dms.transfer", list(self._dms_transfers_todo_domain())),
             "dms_case_open_count": ("dms.diversion.case", own(("state", "=", "hearing"))),
             "dms_case_count": ("dms.diversion.case", own(("state", "!=", "open"))),
         }
+
+    def _dms_transfers_domain(self):
+        """Transfers from and to the user's own company."""
+        own = request.env.user.partner_id.commercial_partner_id
+        return request.env["dms.transfer"]._get_portal_domain(own)
+
+    def _dms_transfers_todo_domain(self):
+        """Those that wait for the user's own company: to agree, to ship or to receive."""
+        own = request.env.user.partner_id.commercial_partner_id
+        return request.env["dms.transfer"]._get_todo_domain(own)
 
     def _dms_held_orders_domain(self):
         return [

@@ -9,4 +9,5 @@ from . import (
     test_statement,
     test_stock,
     test_tours,
+    test_transfer,
 )
