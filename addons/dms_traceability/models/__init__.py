@@ -3,6 +3,7 @@ from . import (
     dms_code_packing,
     dms_code_receipt,
     dms_code_tables,
+    dms_trace_event_epcis,
 )
 
 # isort: split
@@ -15,6 +16,7 @@ from . import (
     dms_demo,
     dms_diversion_alert,
     dms_diversion_case,
+    dms_epcis_capture,
     dms_gs1_link,
     dms_rebate_modifier,
     dms_scan,

@@ -33,7 +33,14 @@ COPY_ROWS = 250_000
 # Logistic units (SSCC) are stock.package records: their keys lie above those of codes.
 LOGISTIC_KEY = 1 << codes.KEY_BITS
 
-TABLES = ("dms_trace_code", "dms_trace_pack", "dms_trace_return", "dms_trace_event_range", "dms_trace_rate")
+TABLES = (
+    "dms_trace_code",
+    "dms_trace_pack",
+    "dms_trace_return",
+    "dms_trace_event_range",
+    "dms_trace_event_epc",
+    "dms_trace_rate",
+)
 _DDL = """
 CREATE SEQUENCE IF NOT EXISTS dms_trace_chunk_seq AS bigint MAXVALUE %(last_chunk)s;
 
@@ -82,6 +89,14 @@ CREATE TABLE IF NOT EXISTS dms_trace_event_range (
 CREATE INDEX IF NOT EXISTS dms_trace_event_range_event_idx ON dms_trace_event_range (event_id);
 CREATE INDEX IF NOT EXISTS dms_trace_event_range_keys_idx ON dms_trace_event_range
     USING gist (int8range(first, last, '[]'));
+
+CREATE TABLE IF NOT EXISTS dms_trace_event_epc (
+    event_id integer NOT NULL,
+    kind smallint NOT NULL,
+    epc text NOT NULL
+);
+CREATE INDEX IF NOT EXISTS dms_trace_event_epc_epc_idx ON dms_trace_event_epc (epc text_pattern_ops);
+CREATE INDEX IF NOT EXISTS dms_trace_event_epc_event_idx ON dms_trace_event_epc (event_id);
 
 CREATE UNLOGGED TABLE IF NOT EXISTS dms_trace_rate (
     bucket text PRIMARY KEY,

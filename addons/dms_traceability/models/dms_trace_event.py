@@ -5,12 +5,14 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from ..tools import codes
+from ..tools.epcis_vocabulary import BIZ_STEPS, DISPOSITIONS
 
 
 class DmsTraceEvent(models.Model):
     """What happened to codes, in the words of EPCIS 2.0 / CBV 2.0. Appended, never changed."""
 
     _name = "dms.trace.event"
+    _inherit = "dms.trace.event.epcis"
     _description = "Trace Event"
     _order = "event_time desc, id desc"
     _rec_name = "biz_step"
@@ -27,36 +29,26 @@ class DmsTraceEvent(models.Model):
     }
 
     event_type = fields.Selection(
-        [("object", "Object"), ("aggregation", "Aggregation"), ("transaction", "Transaction")],
+        [
+            ("object", "Object"),
+            ("aggregation", "Aggregation"),
+            ("transaction", "Transaction"),
+            ("transformation", "Transformation"),
+            ("association", "Association"),
+            ("other", "Other"),
+        ],
         required=True,
         readonly=True,
     )
-    action = fields.Selection(
-        [("add", "Add"), ("observe", "Observe"), ("delete", "Delete")], required=True, readonly=True
-    )
+    action = fields.Selection([("add", "Add"), ("observe", "Observe"), ("delete", "Delete")], readonly=True)
     biz_step = fields.Selection(
-        [
-            ("commissioning", "Commissioning"),
-            ("packing", "Packing"),
-            ("unpacking", "Unpacking"),
-            ("shipping", "Shipping"),
-            ("receiving", "Receiving"),
-            ("inspecting", "Inspecting"),
-            ("decommissioning", "Decommissioning"),
-        ],
+        [(word, word.replace("_", " ").title()) for word in BIZ_STEPS],
         "Business Step",
-        required=True,
         readonly=True,
         index=True,
     )
     disposition = fields.Selection(
-        [
-            ("active", "Active"),
-            ("in_progress", "In Progress"),
-            ("in_transit", "In Transit"),
-            ("inactive", "Inactive"),
-        ],
-        readonly=True,
+        [(word, word.replace("_", " ").title()) for word in DISPOSITIONS], readonly=True
     )
     event_time = fields.Datetime(required=True, readonly=True, index=True)
     company_id = fields.Many2one("res.company", required=True, readonly=True, index=True)

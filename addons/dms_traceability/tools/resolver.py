@@ -142,8 +142,10 @@ def link_header(links, linkset_url):
     """Value of the HTTP header ``Link``: the link set first, then the links, as many as a header can bear."""
     parts = [
         f'<{linkset_url}>; rel="linkset"; type="{LINKSET_TYPE}"; title="Links"',
-        '<https://ref.gs1.org/standards/resolver/linkset-context>; rel="http://www.w3.org/ns/json-ld#context"; '
-        'type="application/ld+json"',
+        (
+            '<https://ref.gs1.org/standards/resolver/linkset-context>; rel="http://www.w3.org/ns/json-ld#context"; '
+            'type="application/ld+json"'
+        ),
     ]
     for link in links:
         # RFC 8187 for titles that are not ASCII; a header holds nothing else.

@@ -1,0 +1,88 @@
+"""One form for the identifiers of EPCIS: EPC URNs and Digital Links become the same canonical Digital Link.
+
+Sources: EPC Tag Data Standard 1.13, section 6 (URN forms); CBV 2.0, section 8.9.3 (for the event hash: canonical
+Digital Link of the finest level, without consumer product variant and query).
+"""
+
+import re
+from functools import lru_cache
+
+from . import gs1_link
+from .gs1_checks import check_digit
+from .gs1_error import Gs1Error
+
+_ROOT = gs1_link.CANONICAL_ROOT
+_URN = re.compile(r"urn:epc:(id|class|idpat):([a-z]+):([0-9]{6,12})\.(.*)", re.DOTALL)
+
+# {scheme: (identifier, digits of prefix and reference, identifier of the serial)}; a check digit follows them.
+_NUMBERED = {
+    "sgtin": ("01", 13, "21"), "lgtin": ("01", 13, "10"), "upui": ("01", 13, "235"), "sscc": ("00", 17, None),
+    "sgln": ("414", 12, "254"), "pgln": ("417", 12, None), "gsrn": ("8018", 17, None), "gsrnp": ("8017", 17, None),
+    "gsin": ("402", 16, None), "itip": ("8006", 13, "21"), "grai": ("8003", 12, ""), "gdti": ("253", 12, ""),
+    "sgcn": ("255", 12, ""),
+}  # fmt: skip
+_FREE = {"giai": "8004", "ginc": "401"}
+#: Schemes whose reference begins with a digit that the key has in front of the company prefix.
+_INDICATOR = {"sgtin", "lgtin", "upui", "itip", "sscc"}
+
+
+@lru_cache(maxsize=65536)
+def canonical(uri):
+    """Canonical Digital Link of an identifier, or the text itself when it is none of GS1's."""
+    if uri.startswith("urn:epc:"):
+        return _from_urn(uri) or uri
+    if uri.startswith(("http://", "https://")):
+        return _from_link(uri) or uri
+    return uri
+
+
+def _from_urn(uri):
+    match = _URN.fullmatch(uri)
+    if not match:
+        return None
+    form, scheme, prefix, rest = match.groups()
+    if form == "idpat":
+        rest = rest.removesuffix(".*")
+    rest = gs1_link.unescape(rest)
+    if scheme in _FREE and form == "id":
+        return _link((_FREE[scheme], prefix + rest)) if rest else None
+    if scheme == "cpi":
+        reference, _dot, serial = rest.rpartition(".") if form == "id" else (rest, "", "")
+        return _link(("8010", prefix + reference), *([("8011", serial)] if serial else []))
+    if scheme not in _NUMBERED:
+        return None
+    ai, digits, serial_ai = _NUMBERED[scheme]
+    reference, _dot, serial = rest.partition(".")
+    if (
+        not reference.isascii()
+        or not (reference.isdigit() or not reference)
+        or len(prefix + reference) != digits
+    ):
+        return None
+    number = reference[:1] + prefix + reference[1:] if scheme in _INDICATOR else prefix + reference
+    number += check_digit(number)
+    if scheme == "itip":
+        piece, _dot, serial = serial.partition(".")
+        total, _dot, serial = serial.partition(".")
+        number += piece + total
+    if scheme == "grai":
+        number = f"0{number}"
+    if serial_ai == "":
+        return _link((ai, number + serial))
+    if not serial or serial_ai is None or (scheme == "sgln" and serial == "0"):
+        return _link((ai, number))
+    return _link((ai, number), (serial_ai, serial))
+
+
+def _link(*path):
+    return _ROOT + "".join(f"/{ai}/{gs1_link.escape(value)}" for ai, value in path)
+
+
+def _from_link(uri):
+    try:
+        link = gs1_link.parse(uri.partition("#")[0].rstrip("/"), zero_suppressed=True, words=True)
+    except Gs1Error:
+        return None
+    ais = [ai for ai, _value in link.path]
+    drop = {"22"} | ({"10"} if "21" in ais else set())
+    return _link(*[(ai, value) for ai, value in link.path if ai not in drop])
