@@ -22,6 +22,7 @@ from .candidates import Candidates
 from .panel import TINY, Panel, canonical_order, checked
 from .quantiles import DailyBands, PeriodBands, cumulative_quantile
 from .seasonality import index_at, market_anomalies
+from .regressors import Regressors
 from .special_days import Calendar, SpecialDays
 
 __all__ = ["ENGINE_VERSION", "QUANTILES", "Calendar", "Forecast", "bench", "cumulative_quantile", "forecast"]
@@ -46,7 +47,7 @@ PER_SERIES = (
         "growth",
         "own_weight",
     ),
-    *("season", "holiday"),
+    *("season", "holiday", "planned"),
 )
 
 
@@ -56,7 +57,8 @@ class Forecast:
 
     All demand is in units of the input. `error / tested` is the backtests' WAPE of horizon totals, `signed / tested` their bias (positive:
     forecast too high). `level`, `level_long` and `growth` are the demand per period over the last 4 and 13 seasons and their ratio;
-    `own_weight` the part of the weight that rests on the last 4 seasons or less; `holiday` what special days do to the horizon's total.
+    `own_weight` the part of the weight that rests on the last 4 seasons or less; `holiday` and `planned` what special days, and
+    promotions and prices, do to the horizon's total.
     """
 
     point: np.ndarray  # (n, H) expected demand
@@ -76,6 +78,7 @@ class Forecast:
     own_weight: np.ndarray
     season: np.ndarray  # (n, season) index, mean 1
     holiday: np.ndarray  # (n,) ratio
+    planned: np.ndarray  # (n,) ratio
     backtests: int = 0
     masked: np.ndarray = field(
         default_factory=lambda: np.zeros(0, bool)
@@ -92,6 +95,7 @@ def forecast(
     groups=None,
     periods=(7, 14, 30, 60),
     calendar=None,
+    drivers=None,
 ):
     """Forecast every row of `y`.
 
@@ -101,17 +105,21 @@ def forecast(
     :param groups: int (n,), e.g. a product category: whom a series borrows its season from
     :param periods: lengths of the protection periods whose cumulative quantiles are wanted
     :param Calendar calendar: the special days of the history and of the days ahead
+    :param drivers: float (n, T + K, R), K >= 0 periods ahead: depths of promotions by kind, log of the price (see `regressors`)
     :return: Forecast
     :raise ValueError: on shapes that do not agree, a horizon below 1, or quantiles that are not ascending in (0, 1)
     """
     y, mask, groups = checked(y, mask, groups, horizon, season, quantiles, dates)
     if calendar is not None and len(calendar.kinds) < y.shape[1]:
         raise ValueError(f"the calendar knows {len(calendar.kinds)} of {y.shape[1]} periods")
+    if drivers is not None and (np.ndim(drivers) != 3 or len(drivers) != len(y) or drivers.shape[1] < y.shape[1]):
+        raise ValueError(f"drivers have the shape {np.shape(drivers)}, y {y.shape}")
     periods = tuple(sorted({int(p) for p in periods if p > 0})) or (int(horizon),)
     if not len(y):
         return _nothing(horizon, season, tuple(quantiles), periods)
-    order = canonical_order(y, mask, groups)
-    job = _Job(int(horizon), int(season), tuple(quantiles), periods, calendar)
+    order = canonical_order(y, mask, groups, drivers)
+    drivers = None if drivers is None else np.asarray(drivers, float)[order]
+    job = _Job(int(horizon), int(season), tuple(quantiles), periods, calendar, drivers)
     result = job.run(y[order], mask[order], groups[order])
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
@@ -149,6 +157,7 @@ def _nothing(horizon, season, quantiles, periods):
         own_weight=none,
         season=np.ones((0, season)),
         holiday=none,
+        planned=none,
     )
 
 
@@ -161,20 +170,40 @@ class _Job:
     quantiles: tuple
     periods: tuple
     calendar: Calendar | None
+    drivers: np.ndarray | None
 
     def run(self, y, mask, groups):
-        masked, special = market_anomalies(y, mask, self.season), None
-        if self.calendar is not None:
-            past = self.calendar.past(y.shape[1])
-            special = y[:, past].astype(np.float64), mask[:, past]
-            masked |= past
+        masked = market_anomalies(y, mask, self.season)
+        special = None
+        if self._calendar_matters(y.shape[1]):
+            special = self._special_days(y, mask, groups, masked)
+            masked = masked & ~self.calendar.past(y.shape[1])
         if masked.any():
             mask = mask & ~masked
             y *= mask
         self.panel = Panel(y, mask, groups, self.season)
         self._combine()
-        factors = self._special_factors(special)
-        return self._result(factors, masked)
+        reach = max(self.horizon, *self.periods)
+        holiday = np.ones((1, reach)) if special is None else special.factors(reach)
+        planned = np.ones((1, reach))
+        if self.drivers is not None:
+            planned = Regressors(self.tests, self.levels, self.indices, self.drivers).factors(reach)
+        return self._result(holiday, planned, masked)
+
+    def _calendar_matters(self, width):
+        """Whether special days lie ahead, or just behind where they would bend the newest levels; older ones average out."""
+        if self.calendar is None or not self.calendar.past(width).any():
+            return False
+        return bool(self.calendar.kinds[max(0, width - 2 * self.season) : width + self.horizon].any())
+
+    def _special_days(self, y, mask, groups, masked):
+        """What special days do; takes it out of those of the history, in `y` and `mask` themselves -> SpecialDays."""
+        past = self.calendar.past(y.shape[1])
+        without = mask & ~(masked | past)
+        panel = Panel(y * without, without, groups, self.season)
+        special = SpecialDays(panel, self.calendar, y[:, past], mask[:, past], index_at(panel, y.shape[1]))
+        y[:, past], mask[:, past] = special.ordinary(y[:, past], mask[:, past])
+        return special
 
     def _combine(self):
         """Indices, levels and weights of today and of the backtests' origins."""
@@ -202,22 +231,15 @@ class _Job:
             reference = {stop: levels[stop][:, 4] for stop in stops}
             self.levels = combination.calibrate(tests, self.levels, self.indices, reference, self.volume)
 
-    def _special_factors(self, special):
-        """What special days do to the days ahead -> (n, reach)."""
-        reach = max(self.horizon, *self.periods)
-        if special is None:
-            return np.ones((1, reach))
-        index = self.indices[self.panel.width]
-        return SpecialDays(self.panel, self.calendar, *special, index).factors(reach)
-
     def _path(self, stop, length):
         """Point forecast of the periods after `stop`, as if none were special -> (n, length)."""
         return self.levels[stop][:, None] * self.indices[stop][:, np.arange(length) % self.season]
 
-    def _result(self, factors, masked):
+    def _result(self, holiday, planned, masked):
         panel, now = self.panel, self.panel.width
-        ordinary = self._path(now, factors.shape[1])
-        path = ordinary * factors
+        ordinary = self._path(now, holiday.shape[1])
+        path = ordinary * holiday * planned
+        usual = np.maximum(ordinary[:, : self.horizon].sum(1), TINY)
         total = np.cumsum(path, axis=1)
         expected = np.stack([total[:, p - 1] for p in self.periods], axis=1)
         learnt = (panel, self.quantiles, self.levels, self.indices, self.tests, self.volume)
@@ -239,7 +261,8 @@ class _Job:
             growth=np.where(self.long > 0, self.recent / np.maximum(self.long, TINY), 1.0),
             own_weight=self.weights[:, self.candidates.recent()].sum(1),
             season=self.indices[now],
-            holiday=total[:, self.horizon - 1] / np.maximum(ordinary[:, : self.horizon].sum(1), TINY),
+            holiday=(ordinary * holiday)[:, : self.horizon].sum(1) / usual,
+            planned=(ordinary * planned)[:, : self.horizon].sum(1) / usual,
             backtests=len(self.tests.origins),
             masked=masked,
         )

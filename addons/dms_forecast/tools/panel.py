@@ -6,7 +6,7 @@ import numpy as np
 
 TINY = 1e-9
 CHUNK = 1024  # series worked on at once: their days fit the processor's cache
-WEEKLY = 14  # seasons up to this many periods are weeks of days (or half-days), longer ones are years
+WEEKLY = 10  # seasons up to this many periods are weeks of days, longer ones are years of weeks or months
 
 
 @dataclass
@@ -100,7 +100,7 @@ def since_first_sale(y):
     return np.arange(y.shape[1])[None, :] >= first[:, None]
 
 
-def canonical_order(y, mask, groups):
+def canonical_order(y, mask, groups, drivers=None):
     """Sort rows by what they hold -> int (n,).
 
     Sums of floats depend on their order; in this one the same series give the same bytes however they are given. Rows that tie in
@@ -116,7 +116,11 @@ def canonical_order(y, mask, groups):
             for at in range(0, len(y), CHUNK)
         ]
     )
-    return np.lexsort((mask.sum(1), y.sum(1, dtype=np.float64), digest, groups))
+    keys = (mask.sum(1), y.sum(1, dtype=np.float64), digest, groups)
+    if drivers is not None:
+        width = drivers.shape[1] * drivers.shape[2]
+        keys = (drivers.reshape(len(y), width) @ np.cos(np.arange(width) * 0.3), *keys)
+    return np.lexsort(keys)
 
 
 def size_classes(size, smallest=40, most=8):

@@ -196,7 +196,7 @@ class PeriodBands:
         bands = np.empty((len(self.probabilities), self.panel.n, len(periods)))
         normal = ndtri(np.array(self.probabilities))[:, None]
         for j, period in enumerate(periods):
-            scale = np.sqrt(self.panel.dispersion * np.maximum(expected[:, j], TINY))
+            scale = np.sqrt(self.panel.dispersion * expected[:, j])
             z = self._standard_errors(period)
             if z is not None:
                 bands[:, :, j] = expected[:, j] + z * scale

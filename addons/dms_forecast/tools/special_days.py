@@ -11,6 +11,7 @@ OWN_EVIDENCE = 40.0  # orders that outweigh the market in a series' own
 NO_EVIDENCE = 20.0  # orders that outweigh "as ever" in a family's
 AROUND = 3  # seasons on either side that say what a day would have sold otherwise
 BELIEFS = (0.0, 0.25, 0.5, 0.75, 1.0)
+NEARLY_CLOSED = 0.3
 CLIP = (0.02, 10.0)
 
 
@@ -41,7 +42,7 @@ class Calendar:
 class SpecialDays:
     """Effects of special days on each series: market's, family's and own experience of all of them, as a gamma-Poisson mean.
 
-    In the levels and the season these days are masked; `demand` and `seen` are what was sold on them.
+    `demand` and `seen` are what was sold on the special days, which are masked in the panel that says what is usual.
     """
 
     def __init__(self, panel, calendar, demand, seen, index):
@@ -70,6 +71,15 @@ class SpecialDays:
             effects = self._effects(np.arange(len(self.past)), ahead[where])
             out[:, where] = effects ** np.array([belief[f] for f in family.tolist()])
         return out
+
+    def ordinary(self, demand, seen):
+        """Demand of the special days of the history as it would have been otherwise -> (n, D) float, bool.
+
+        Masking them instead would throw away what they say of the level; days that nearly closed a series say nothing, and are masked.
+        """
+        effect = self._effects(np.arange(len(self.past)), self.kinds)
+        seen = seen & (effect > NEARLY_CLOSED)
+        return np.where(seen, demand / np.maximum(effect, NEARLY_CLOSED), 0.0), seen
 
     def _usual(self, index):
         """What each special day of the history would have sold otherwise, by the days around it -> (n, D), 0 where unknown."""
