@@ -33,7 +33,9 @@ class TestHierarchy(unittest.TestCase):
         levels = [np.zeros(24, int), region, city]
         forecasts = [random.gamma(2, 50 / count, (count, 7)) for count in (1, 3, city.max() + 1)]
         errors = [random.random(len(f)) for f in forecasts] + [random.random(24)]
-        top, regions, cities, series = hierarchy.reconcile_tree(random.gamma(1, 3, (24, 7)), levels, forecasts, errors)
+        top, regions, cities, series = hierarchy.reconcile_tree(
+            random.gamma(1, 3, (24, 7)), levels, forecasts, errors
+        )
         for names, level in zip(levels, (top, regions, cities), strict=True):
             np.testing.assert_allclose(hierarchy.sums(series, names, len(level)), level, atol=1e-6)
 
@@ -49,7 +51,13 @@ class TestHierarchy(unittest.TestCase):
 class TestNewcomers(unittest.TestCase):
     def test_neighbours_share_category_price_and_reach(self):
         closest, weight = newcomers.neighbours(
-            [1], [10.0], [50], np.array([1, 1, 2, 1]), np.array([10.0, 90.0, 10.0, 11.0]), np.array([50, 50, 50, 48]), count=2
+            [1],
+            [10.0],
+            [50],
+            np.array([1, 1, 2, 1]),
+            np.array([10.0, 90.0, 10.0, 11.0]),
+            np.array([50, 50, 50, 48]),
+            count=2,
         )
         self.assertEqual(set(closest[0].tolist()), {0, 3})
         self.assertAlmostEqual(weight.sum(), 1)

@@ -39,16 +39,20 @@ class TestSpecialDays(unittest.TestCase):
         self.assertGreater(result.point[:, 11].mean(), 13)
 
     def test_one_never_seen_is_taken_for_its_family(self):
-        history, actual, calendar = feasts(300, 28, (60, 130, 210, 310), 2.0)
+        history, _actual, calendar = feasts(300, 28, (60, 130, 210, 310), 2.0)
         calendar.kinds[310:313] = 77
         calendar.families[77] = 1
         result = engine.forecast(history, horizon=28, calendar=calendar)
-        self.assertGreater(result.point[:, 10:13].sum(), 1.5 * engine.forecast(history, horizon=28).point[:, 10:13].sum())
+        self.assertGreater(
+            result.point[:, 10:13].sum(), 1.5 * engine.forecast(history, horizon=28).point[:, 10:13].sum()
+        )
 
     def test_days_that_did_nothing_change_little(self):
         history, _actual, calendar = feasts(300, 28, (60, 130, 210, 310), 1.0)
         result = engine.forecast(history, horizon=28, calendar=calendar)
-        np.testing.assert_allclose(result.point.sum(), engine.forecast(history, horizon=28).point.sum(), rtol=0.03)
+        np.testing.assert_allclose(
+            result.point.sum(), engine.forecast(history, horizon=28).point.sum(), rtol=0.03
+        )
 
     def test_a_calendar_without_days_near_changes_nothing(self):
         history, _actual, calendar = feasts(300, 28, (60, 130, 210), 2.0)

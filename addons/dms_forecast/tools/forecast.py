@@ -21,8 +21,8 @@ from . import combination
 from .candidates import Candidates
 from .panel import TINY, Panel, canonical_order, checked
 from .quantiles import DailyBands, PeriodBands, cumulative_quantile
-from .seasonality import index_at, market_anomalies
 from .regressors import Regressors
+from .seasonality import index_at, market_anomalies
 from .special_days import Calendar, SpecialDays
 
 __all__ = ["ENGINE_VERSION", "QUANTILES", "Calendar", "Forecast", "bench", "cumulative_quantile", "forecast"]
@@ -112,7 +112,9 @@ def forecast(
     y, mask, groups = checked(y, mask, groups, horizon, season, quantiles, dates)
     if calendar is not None and len(calendar.kinds) < y.shape[1]:
         raise ValueError(f"the calendar knows {len(calendar.kinds)} of {y.shape[1]} periods")
-    if drivers is not None and (np.ndim(drivers) != 3 or len(drivers) != len(y) or drivers.shape[1] < y.shape[1]):
+    if drivers is not None and (
+        np.ndim(drivers) != 3 or len(drivers) != len(y) or drivers.shape[1] < y.shape[1]
+    ):
         raise ValueError(f"drivers have the shape {np.shape(drivers)}, y {y.shape}")
     periods = tuple(sorted({int(p) for p in periods if p > 0})) or (int(horizon),)
     if not len(y):

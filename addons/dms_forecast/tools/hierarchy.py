@@ -39,7 +39,9 @@ def reconcile(below, groups, above, below_error, above_error):
     members = np.bincount(groups, minlength=count)
     total = np.where(members[:, None] > 0, own[:, None] * above + (1 - own)[:, None] * added, above)
     whole = sums(below.sum(1), groups, count)[groups]
-    usual = np.where(whole > 0, below.sum(1) / np.where(whole > 0, whole, 1), 1 / np.maximum(members, 1)[groups])
+    usual = np.where(
+        whole > 0, below.sum(1) / np.where(whole > 0, whole, 1), 1 / np.maximum(members, 1)[groups]
+    )
     share = np.where(added > 0, 1 / np.where(added > 0, added, 1), 0)[groups] * below
     share = np.where(added[groups] > 0, share, usual[:, None])
     return share * total[groups], total

@@ -80,7 +80,10 @@ def ended(y, seen, recent=60, past=180, probability=0.001):
 
     :param y: (n, T); seen: bool (n, T), so that a missing report is not taken for silence
     """
-    now, before = slice(max(0, y.shape[1] - recent), None), slice(max(0, y.shape[1] - recent - past), max(0, y.shape[1] - recent))
+    now, before = (
+        slice(max(0, y.shape[1] - recent), None),
+        slice(max(0, y.shape[1] - recent - past), max(0, y.shape[1] - recent)),
+    )
     silent = ~((y[:, now] > 0) & seen[:, now]).any(1)
     watched = seen[:, now].sum(1)
     hits, days = ((y[:, before] > 0) & seen[:, before]).sum(1), seen[:, before].sum(1)
