@@ -104,12 +104,14 @@ export class ScanScreen extends Component {
             return;
         }
         try {
-            const { outcomes, accepted, refused, ...doc } = await this.call("dms_scan_upload", [await file.text()]);
+            const { outcomes, accepted, refused, ...doc } = await this.call("dms_scan_upload", [
+                await file.text(),
+            ]);
             this.state.doc = doc;
             outcomes.reverse().forEach((outcome) => this.show(outcome));
             this.notification.add(
                 _t("%(accepted)s codes accepted, %(refused)s refused.", { accepted, refused }),
-                { type: refused ? "warning" : "success" }
+                { type: refused ? "warning" : "success" },
             );
         } catch (error) {
             this.notification.add(error.data?.message || _t("The file could not be sent. Try again."), {
@@ -153,7 +155,10 @@ export class ScanScreen extends Component {
     }
 
     get complete() {
-        return this.state.doc.lines.length && this.state.doc.lines.every((line) => line.scanned === line.expected);
+        return (
+            this.state.doc.lines.length &&
+            this.state.doc.lines.every((line) => line.scanned === line.expected)
+        );
     }
 }
 

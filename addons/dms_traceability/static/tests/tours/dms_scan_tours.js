@@ -23,7 +23,9 @@ registry.category("web_tour.tours").add("dms_scan_out", {
             trigger: ".o_dms_scan_file:not(:visible)",
             run({ anchor }) {
                 const transfer = new DataTransfer();
-                transfer.items.add(new File([`code;time\n${codes[1]};10:00\n`], "pda.csv", { type: "text/csv" }));
+                transfer.items.add(
+                    new File([`code;time\n${codes[1]};10:00\n`], "pda.csv", { type: "text/csv" }),
+                );
                 anchor.files = transfer.files;
                 anchor.dispatchEvent(new Event("change", { bubbles: true }));
             },
