@@ -48,6 +48,9 @@
         "web.assets_backend": [
             "dms_traceability/static/src/scan_screen/*",
         ],
+        "web.assets_frontend": [
+            "dms_traceability/static/src/scan_screen/scan_queue.js",
+        ],
         "web.assets_tests": [
             "dms_traceability/static/tests/tours/**/*",
         ],

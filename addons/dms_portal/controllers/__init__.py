@@ -11,6 +11,7 @@ from . import (
     points,
     proposal,
     rebate,
+    receive,
     settlement,
     statement,
     stock,

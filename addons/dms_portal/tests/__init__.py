@@ -3,6 +3,7 @@ from . import (
     test_journey,
     test_pure_chart,
     test_rebate,
+    test_receive,
     test_routes,
     test_settlement,
     test_settlement_tour,
