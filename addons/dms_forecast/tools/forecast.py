@@ -10,7 +10,8 @@ sale, closed days, stock-outs, a missing report). In the order of the modules:
 5. `special_days`, `regressors`: holidays; promotions and prices; each used as far as it would have helped before;
 6. `quantiles`: of days, and of whole periods from cumulative backtest errors.
 
-`newcomers`, `hierarchy` and `reasons` are for the caller: new products, totals that agree, and why a forecast is what it is.
+`newcomers` and `hierarchy` are for the caller: new and ending products, totals that agree. Why a forecast is what it is, is in the figures of
+`Forecast`, which the caller puts into words; manual overrides are the caller's too.
 """
 
 from dataclasses import dataclass, field
@@ -19,13 +20,22 @@ import numpy as np
 
 from . import combination
 from .candidates import Candidates
-from .panel import TINY, Panel, canonical_order, checked
+from .panel import TINY, Panel, canonical_order, checked, since_first_sale
 from .quantiles import DailyBands, PeriodBands, cumulative_quantile
 from .regressors import Regressors
 from .seasonality import index_at, market_anomalies
 from .special_days import Calendar, SpecialDays
 
-__all__ = ["ENGINE_VERSION", "QUANTILES", "Calendar", "Forecast", "bench", "cumulative_quantile", "forecast"]
+__all__ = [
+    "ENGINE_VERSION",
+    "QUANTILES",
+    "Calendar",
+    "Forecast",
+    "bench",
+    "cumulative_quantile",
+    "forecast",
+    "since_first_sale",
+]
 
 ENGINE_VERSION = "2.0"
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
@@ -120,7 +130,7 @@ def forecast(
     if not len(y):
         return _nothing(horizon, season, tuple(quantiles), periods)
     order = canonical_order(y, mask, groups, drivers)
-    drivers = None if drivers is None else np.asarray(drivers, float)[order]
+    drivers = None if drivers is None else np.nan_to_num(np.asarray(drivers, float)[order])
     job = _Job(int(horizon), int(season), tuple(quantiles), periods, calendar, drivers)
     result = job.run(y[order], mask[order], groups[order])
     back = np.empty_like(order)
