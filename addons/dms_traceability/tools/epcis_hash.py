@@ -160,7 +160,7 @@ class _Writer:
 
     def _field(self, name, value):
         if name in ("epcList", "inputEPCList", "outputEPCList", "childEPCs"):
-            return self._nested(name, sorted(f"epc={self._text('epc', one)}" for one in value))
+            return self._nested(name, sorted(f"epc={self._identifier(one)}" for one in value))
         if name.endswith("uantityList"):
             return self._nested(
                 name, sorted("quantityElement" + self._object(one, _QUANTITY) for one in value)
@@ -256,6 +256,10 @@ class _Writer:
         elif name == "component":
             text = self._word(text, f"{_CBV}Comp-")
         return self._canonical(text)
+
+    def _identifier(self, text):
+        # The way of almost all of a large event's texts, so it is a short one.
+        return canonical(text) if text.startswith("urn:epc:") else self._text("epc", text)
 
     def _word(self, text, vocabulary):
         return text if ":" in text else vocabulary + text

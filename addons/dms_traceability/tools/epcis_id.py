@@ -51,27 +51,32 @@ def _from_urn(uri):
         return _link(("8010", prefix + reference), *([("8011", serial)] if serial else []))
     if scheme not in _NUMBERED:
         return None
-    ai, digits, serial_ai = _NUMBERED[scheme]
+    ai, _digits, serial_ai = _NUMBERED[scheme]
     reference, _dot, serial = rest.partition(".")
-    if (
-        not reference.isascii()
-        or not (reference.isdigit() or not reference)
-        or len(prefix + reference) != digits
-    ):
+    number = _number(scheme, prefix, reference)
+    if not number:
         return None
-    number = reference[:1] + prefix + reference[1:] if scheme in _INDICATOR else prefix + reference
-    number += check_digit(number)
     if scheme == "itip":
         piece, _dot, serial = serial.partition(".")
         total, _dot, serial = serial.partition(".")
         number += piece + total
-    if scheme == "grai":
-        number = f"0{number}"
     if serial_ai == "":
         return _link((ai, number + serial))
     if not serial or serial_ai is None or (scheme == "sgln" and serial == "0"):
         return _link((ai, number))
     return _link((ai, number), (serial_ai, serial))
+
+
+@lru_cache(maxsize=4096)
+def _number(scheme, prefix, reference):
+    """The key of a company prefix and a reference, with its check digit; None when their lengths are wrong."""
+    if not reference.isascii() or not (reference.isdigit() or not reference):
+        return None
+    if len(prefix + reference) != _NUMBERED[scheme][1]:
+        return None
+    number = reference[:1] + prefix + reference[1:] if scheme in _INDICATOR else prefix + reference
+    number += check_digit(number)
+    return f"0{number}" if scheme == "grai" else number
 
 
 def _link(*path):

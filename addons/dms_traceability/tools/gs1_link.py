@@ -51,6 +51,9 @@ class Link:
 
 def escape(text):
     """A value as it stands in a path."""
+    # Most values need nothing, and events come by the thousand.
+    if text.isascii() and text.isalnum():
+        return text
     return quote(text, safe="", encoding="latin-1", errors="replace")
 
 
@@ -61,7 +64,7 @@ def escape_query(text):
 
 def unescape(text):
     """The value of what stands in a path; percent signs that escape nothing stay."""
-    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "%" in text else text
 
 
 def unescape_query(text):
