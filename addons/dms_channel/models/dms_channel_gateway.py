@@ -85,7 +85,8 @@ class DmsChannelGateway(models.AbstractModel):
         again = bool(feed)
         if not feed:
             newest = self.sudo().search([], limit=1, order="id desc").id
-            feed = self._receive(raw, filename, partner=self._find_sender(distributor), kind=kind)
+            feeds = self.with_context(dms_feed_release=release)
+            feed = feeds._receive(raw, filename, partner=self._find_sender(distributor), kind=kind)
             again = feed.id <= newest
             if key and not feed.sudo().key:
                 guard.mark(feed.sudo()).key = key

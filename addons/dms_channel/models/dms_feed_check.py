@@ -365,10 +365,12 @@ class DmsFeedCheck(models.AbstractModel):
             else SQL(),
         )
 
-    def _store_new_lines(self):
+    def _store_new_lines(self, released=False):
+        """Keep the rows of ``dms_feed_checked``, the right ones as released where they are booked already."""
         codes = self._get_codes()
         texts = SQL(", ").join(SQL("NULLIF(%s, '')", SQL.identifier(name)) for name in codes)
         found = FOUND_BY_KIND.get(self.kind, ())
+        state = SQL(LINE_STATE.format(accepted="NULL"))
         self.env.cr.execute(
             SQL(
                 """
@@ -387,7 +389,7 @@ class DmsFeedCheck(models.AbstractModel):
                 company=self.company_id.id,
                 kind=self.kind,
                 texts=texts,
-                state=SQL(LINE_STATE.format(accepted="NULL")),
+                state=SQL("COALESCE(NULLIF(%s, 'ok'), %s)", state, "released" if released else "ok"),
                 issue=SQL(LINE_ISSUE),
             )
         )

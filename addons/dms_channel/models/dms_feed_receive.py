@@ -119,14 +119,19 @@ class DmsFeedReceive(models.AbstractModel):
         self._check_stage()
         self._note_missing_days()
         checked = time.monotonic()
-        self._store_new_lines()
+        booked = self._book_checked() if self.env.context.get("dms_feed_release") else None
+        released = time.monotonic()
+        self._store_new_lines(released=bool(booked))
         if not self._refresh_counts():
             raise UserError(self.env._("The file has a header but no rows. Fill it in and send it again."))
         timings = {
             "read": round(read - started, 3),
             "check": round(checked - read, 3),
-            "store": round(time.monotonic() - checked, 3),
+            "store": round(time.monotonic() - released, 3),
         }
+        if booked:
+            self._note_release(self.released_count, booked)
+            timings["release"] = round(released - checked, 3)
         guard.mark(self).write({"first_error_count": self.error_count, "timings": timings})
 
     def _read_again(self, columns):

@@ -8,6 +8,10 @@ from ..tools import guard
 
 #: Kinds whose lines are no moves of channel stock.
 NO_MOVES = ("sensor", "outlet")
+#: Kinds whose moves follow from the line alone.
+AT_ONCE = ("sell_through", "returns")
+#: The lines that :meth:`DmsFeedRelease._book` writes.
+RELEASED = SQL("dms_feed_release")
 
 
 class DmsFeedRelease(models.AbstractModel):
@@ -42,12 +46,41 @@ class DmsFeedRelease(models.AbstractModel):
         )
         released = self.env.cr.rowcount
         self.env["dms.feed.line"].invalidate_model()
+        self._note_release(released, booked)
+        self._note_time("release", started)
+        return booked
+
+    def _note_release(self, released, booked):
         moves = 0 if self.kind in NO_MOVES else booked[0]
         guard.mark(self).write({"released_on": fields.Datetime.now(), "move_count": self.move_count + moves})
         self._refresh_counts()
-        self._note_time("release", started)
         self._message_log(body=self._get_release_text(released, *booked))
-        return booked
+
+    def _book_checked(self):
+        """Write the right rows of a file that is just being received to the ledger, before they are stored as released.
+
+        What a program sends to be released at once is so written once, not stored and then changed. As in
+        :meth:`_release`, a session that reports the same at the same time is stopped by the positions' rows.
+
+        :return: numbers of moves added and positions touched, or None where somebody has to look at the file first
+        """
+        if self.kind not in AT_ONCE or (self.missing_days and self.missing_severity in ("error", "warning")):
+            return None
+        partner_ids = self.env.execute_query(
+            SQL("SELECT DISTINCT partner_id FROM dms_feed_checked WHERE issues = '' AND warnings = ''")
+        )
+        if not partner_ids:
+            return None
+        self.env["dms.channel.move"]._lock_partners([partner_id for (partner_id,) in partner_ids])
+        lines = SQL(
+            """(SELECT line_id AS id, %s AS company_id, partner_id, outlet_id, product_id, %s AS lot_id, date, quantity,
+                       returned, price_unit, amount
+                  FROM dms_feed_checked WHERE issues = '' AND warnings = '')""",
+            self.company_id.id,
+            SQL("lot_id") if self.kind == "returns" else SQL("NULL::integer"),
+        )
+        self._create_temp("dms_feed_rate", self._get_rates_sql(lines))
+        return self.env["dms.channel.move"]._append(self._get_sale_source_sql(lines))
 
     def _book(self, partner_ids):
         """Write what the right lines say to where it belongs.
@@ -125,8 +158,8 @@ class DmsFeedRelease(models.AbstractModel):
                 )
             )
 
-    def _get_sale_source_sql(self):
-        """Answer the moves of the right lines: what was sold leaves, what customers brought back comes."""
+    def _get_sale_source_sql(self, lines=RELEASED):
+        """Answer the moves of right lines: what was sold leaves, what customers brought back comes."""
         if self.kind == "returns":
             parts = SQL("('return', line.quantity, line.amount)")
         else:
@@ -138,11 +171,12 @@ class DmsFeedRelease(models.AbstractModel):
             SELECT part.kind, line.company_id, line.partner_id, line.outlet_id, line.product_id, line.lot_id,
                    line.date, part.quantity, COALESCE(line.price_unit, 0), %(currency)s,
                    COALESCE(part.amount, 0) * rate.rate, line.id, NULL::integer, NULL::integer, %(name)s
-              FROM dms_feed_release line
+              FROM %(lines)s line
               JOIN dms_feed_rate rate ON rate.date = line.date
         CROSS JOIN LATERAL (VALUES %(parts)s) part (kind, quantity, amount)
              WHERE part.quantity <> 0
             """,
+            lines=lines,
             parts=parts,
             currency=self.currency_id.id,
             name=self.name,
@@ -177,9 +211,9 @@ class DmsFeedRelease(models.AbstractModel):
             name=self.name,
         )
 
-    def _get_rates_sql(self):
+    def _get_rates_sql(self, lines=RELEASED):
         """Answer the query (date, rate) that converts the feed's currency into the company's, by day."""
-        dates = SQL("SELECT DISTINCT date FROM dms_feed_release")
+        dates = SQL("SELECT DISTINCT date FROM %s line", lines)
         company_currency = self.company_id.currency_id
         if self.currency_id == company_currency:
             return SQL("SELECT date, 1::numeric AS rate FROM (%s) dates", dates)
