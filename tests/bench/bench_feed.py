@@ -5,18 +5,20 @@ All rules are on, also for the load that has no sender. DMS_BENCH_LINES and DMS_
 """
 
 import functools
-import io
 import os
 import random
 import sys
+import tempfile
 from datetime import date, timedelta
+from pathlib import Path
 
 from odoo.tools import SQL
 
 sys.path.insert(0, os.path.join(os.environ["DMS_CHECKOUT"], "tests", "bench"))
 
 from measure import measure, table
-from openpyxl import Workbook
+from openpyxl import load_workbook
+from xlsxwriter import Workbook
 
 PRODUCTS = 500
 LINES = int(os.environ.get("DMS_BENCH_LINES", "1000000"))
@@ -38,37 +40,48 @@ def lines(count, seed):
     ]
 
 
-def csv_file(rows):
-    head = "distributor,product_code,date,quantity,unit_price,reference\n"
-    body = "".join(
-        f"BENCH,{code},{day},{quantity},{price},R{number}\n"
-        for number, (code, day, quantity, price) in enumerate(rows)
-    )
-    return (head + body).encode()
+def csv_file(folder, rows, mark):
+    path = Path(folder) / f"{mark}.csv"
+    with path.open("w") as file:
+        file.write("distributor,product_code,date,quantity,unit_price,reference\n")
+        file.writelines(
+            f"BENCH,{code},{day},{quantity},{price},{mark}{number}\n"
+            for number, (code, day, quantity, price) in enumerate(rows)
+        )
+    return path
 
 
-def xlsx_file(rows):
-    workbook = Workbook(write_only=True)
-    sheet = workbook.create_sheet()
-    sheet.append(["distributor", "product_code", "date", "quantity", "unit_price", "reference"])
+def xlsx_file(folder, rows, mark):
+    path = Path(folder) / f"{mark}.xlsx"
+    workbook = Workbook(path, {"constant_memory": True})
+    sheet = workbook.add_worksheet()
+    sheet.write_row(0, 0, ["distributor", "product_code", "date", "quantity", "unit_price", "reference"])
     for number, (code, day, quantity, price) in enumerate(rows):
-        sheet.append(["BENCH", code, day, quantity, float(price), f"X{number}"])
-    buffer = io.BytesIO()
-    workbook.save(buffer)
-    return buffer.getvalue()
+        sheet.write_row(number + 1, 0, ["BENCH", code, day, quantity, float(price), f"{mark}{number}"])
+    workbook.close()
+    return path
 
 
-def read_only(content):
+def read_only(path):
     """What openpyxl alone takes to read the same workbook: XLSX can't be faster than its reader."""
-    from openpyxl import load_workbook
-
-    sheet = load_workbook(io.BytesIO(content), read_only=True, data_only=True).active
+    sheet = load_workbook(path, read_only=True, data_only=True).active
     assert sum(1 for _row in sheet.iter_rows(values_only=True)) > 1
 
 
-def through_the_inbox(env, content):
-    feed = env["dms.feed"]._receive(content, "bench")
+def at_once(env, path):
+    """As the bulk endpoint with ``release=1``, the watched folder and an upload by a program do it."""
+    feed = env["dms.feed"].with_context(dms_feed_release=True)._receive(path, path.name)
+    finish(env, feed)
+
+
+def by_hand(env, path):
+    """Received first, released by somebody who looked at it."""
+    feed = env["dms.feed"]._receive(path, path.name)
     feed.action_release()
+    finish(env, feed)
+
+
+def finish(env, feed):
     print("   ", feed.timings, flush=True)
     env.flush_all()
     assert feed.released_count == feed.line_count, (feed.released_count, feed.line_count, feed.issue_text)
@@ -99,16 +112,27 @@ def main(env):
         run = functools.partial(odoo_import, env, rows)
         baseline.append(measure("Odoo: load() into account.analytic.line", count, run))
     env["dms.feed.rule"].search([]).own_loads = True
-    for count in (LINES // 10, LINES):
-        run = functools.partial(through_the_inbox, env, csv_file(lines(count, 2 + count)))
-        runs.append(measure("DMS: CSV to released positions", count, run))
-    for count in (LINES // 100, LINES // 10):
-        content = xlsx_file(lines(count, 3 + count))
-        runs.append(
-            measure("openpyxl: reading the XLSX, nothing else", count, functools.partial(read_only, content))
-        )
-        run = functools.partial(through_the_inbox, env, content)
-        runs.append(measure("DMS: XLSX to released positions", count, run))
+    with tempfile.TemporaryDirectory() as folder:
+        for name, make, sizes, work in (
+            (
+                "DMS: CSV to released positions",
+                csv_file,
+                (LINES // 10, LINES),
+                functools.partial(at_once, env),
+            ),
+            ("DMS: CSV received, then released", csv_file, (LINES // 10,), functools.partial(by_hand, env)),
+            ("openpyxl: reading the XLSX, nothing else", xlsx_file, (LINES // 10, LINES), read_only),
+            (
+                "DMS: XLSX to released positions",
+                xlsx_file,
+                (LINES // 10, LINES),
+                functools.partial(at_once, env),
+            ),
+        ):
+            for count in sizes:
+                path = make(folder, lines(count, len(runs)), f"{chr(65 + len(runs))}")
+                runs.append(measure(name, count, functools.partial(work, path)))
+                path.unlink()
     table("lines", baseline, runs)
     env.cr.rollback()
     past_days(env)

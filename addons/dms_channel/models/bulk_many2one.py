@@ -7,7 +7,8 @@ class BulkMany2one(fields.Many2one):
     PostgreSQL checks a foreign key row by row: on such a table each one takes as long as half the insert itself. The
     values come out of joins with the very tables they point to; that these rows stay is seen to elsewhere:
     ``dms.channel.position`` holds a real key for each distributor and product of a move, companies and currencies that
-    are used can't be deleted, and ``res.partner`` refuses to delete an outlet that has moves.
+    are used can't be deleted, ``res.partner`` refuses to delete an outlet that has moves, Odoo a stock move that is done,
+    and a feed takes its lines along (``dms.feed.unlink``).
     """
 
     def update_db_foreign_key(self, model, column):

@@ -107,7 +107,7 @@ class DmsChannelMove(models.Model):
         readonly=True,
         index="btree_not_null",
     )
-    stock_move_id = fields.Many2one(
+    stock_move_id = BulkMany2one(
         comodel_name="stock.move",
         readonly=True,
         index="btree_not_null",
@@ -132,7 +132,7 @@ class DmsChannelMove(models.Model):
         groups="dms_channel.dms_channel_group_user",
         help="What the giver of a transfer paid for one unit, in the company's currency.",
     )
-    reversed_move_id = fields.Many2one(
+    reversed_move_id = BulkMany2one(
         comodel_name="dms.channel.move",
         string="Reversal of",
         readonly=True,

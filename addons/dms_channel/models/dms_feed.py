@@ -275,6 +275,12 @@ class DmsFeed(models.Model):
             )
         return super().write(vals)
 
+    def unlink(self):
+        ids = self.ids
+        result = super().unlink()
+        self._delete_lines(ids)
+        return result
+
     @api.ondelete(at_uninstall=False)
     def _unlink_except_released(self):
         if self.filtered(lambda feed: feed.move_count or feed.released_count):

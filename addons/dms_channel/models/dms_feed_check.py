@@ -3,7 +3,7 @@ import io
 import time
 from itertools import islice
 
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ..tools import guard
@@ -365,6 +365,17 @@ class DmsFeedCheck(models.AbstractModel):
             else SQL(),
         )
 
+    @api.model
+    def _delete_lines(self, feed_ids):
+        """Delete the lines of these feeds, for which no foreign key does it; nothing is a duplicate of them any more."""
+        self.env["dms.feed.line"].flush_model()
+        lines = SQL("SELECT id FROM dms_feed_line WHERE feed_id = ANY(%s)", list(feed_ids))
+        self.env.cr.execute(
+            SQL("UPDATE dms_feed_line SET duplicate_of_id = NULL WHERE duplicate_of_id IN (%s)", lines)
+        )
+        self.env.cr.execute(SQL("DELETE FROM dms_feed_line WHERE feed_id = ANY(%s)", list(feed_ids)))
+        self.env["dms.feed.line"].invalidate_model()
+
     def _store_new_lines(self, released=False):
         """Keep the rows of ``dms_feed_checked``, the right ones as released where they are booked already."""
         codes = self._get_codes()
@@ -381,7 +392,7 @@ class DmsFeedCheck(models.AbstractModel):
                        date, quantity, returned, price_unit, amount, %(state)s,
                        %(issue)s, NULLIF(issues, ''), NULLIF(warnings, ''), NULLIF(notes, ''), figures,
                        issues IN ('', 'duplicate') AND warnings = '', duplicate_of_id %(found)s
-                  FROM dms_feed_checked checked ORDER BY row
+                  FROM dms_feed_checked checked
                 """,
                 names=SQL(", ").join(map(SQL.identifier, codes)),
                 found=SQL("").join(SQL(", %s", SQL.identifier(name)) for name in found),

@@ -114,7 +114,7 @@ class DmsFeedLine(models.Model):
     # a million of these arrive at a time; who mended what is said in the feed's chatter
     _log_access = False
 
-    feed_id = fields.Many2one(
+    feed_id = BulkMany2one(
         comodel_name="dms.feed", required=True, readonly=True, index=True, ondelete="cascade"
     )
     company_id = BulkMany2one(comodel_name="res.company", required=True, readonly=True)
@@ -196,7 +196,7 @@ class DmsFeedLine(models.Model):
     accepted = fields.Char(readonly=True, help="Warnings that were accepted.")
     accept_reason = fields.Char(string="Accepted Because", readonly=True)
     accepted_by_id = fields.Many2one("res.users", readonly=True)
-    duplicate_of_id = fields.Many2one(
+    duplicate_of_id = BulkMany2one(
         comodel_name="dms.feed.line",
         string="Earlier Line",
         readonly=True,

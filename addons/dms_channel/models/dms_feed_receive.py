@@ -6,7 +6,6 @@ from markupsafe import Markup
 
 from odoo import api, models
 from odoo.exceptions import AccessError, ConcurrencyError, UserError
-from odoo.tools import SQL
 from odoo.tools.misc import get_lang
 from odoo.tools.translate import get_translation
 
@@ -152,7 +151,7 @@ class DmsFeedReceive(models.AbstractModel):
         try:
             layout = self_sudo._inspect(raw, self_sudo.partner_id, columns, self_sudo.kind)
             layout.corrected = columns
-            self.env.cr.execute(SQL("DELETE FROM dms_feed_line WHERE feed_id = %s", self.id))
+            self._delete_lines(self.ids)
             self_sudo.write({"mapping_columns": layout.to_json(), "refusal": False})
             self_sudo._read_lines(raw, layout, started)
         except feed_reader.FeedError as error:

@@ -12,6 +12,7 @@ from . import (
     test_deduction,
     test_exclusive,
     test_feed,
+    test_feed_at_once,
     test_feed_gateway,
     test_feed_kinds,
     test_feed_rule,
