@@ -299,13 +299,20 @@ class DmsForecastRun(models.Model):
             return 0
         until = SQL("AND (partner_id, product_id) <= (%s, %s)", *keys[-1])
         partners, products, demand, digest = self._read_demand(begin, cut, SQL("%s %s", after, until))
+        calendar, _closed = self._get_calendar(begin, cut)
+        mask = engine.since_first_sale(demand) & self.env["dms.calendar.event"]._get_mask(
+            self.company_id, begin, cut, partners, products
+        )
         result = engine.forecast(
             demand,
+            mask,
             horizon=self.horizon,
             quantiles=PROBABILITIES,
             groups=self._categories(products),
             periods=self._periods(),
+            calendar=calendar,
         )
+        digest = hashlib.sha256(digest + np.packbits(mask).tobytes() + calendar.kinds.tobytes()).digest()
         series_ids = self._write_series(partners, products, demand, result, begin)
         self._write_lines(series_ids, partners, products, result)
         self.write(
@@ -324,6 +331,12 @@ class DmsForecastRun(models.Model):
 
     def _periods(self):
         return tuple(sorted({*PERIODS, self.horizon}))
+
+    def _get_calendar(self, begin, cut):
+        """Special days of the history and of the days ahead -> engine.Calendar; days of the history on which all were closed -> bool (T,)."""
+        ahead = cut + timedelta(days=max(self._periods()))
+        days = self.env["dms.calendar.event"]._get_calendar(self.company_id, begin, ahead)
+        return engine.Calendar(days["kinds"], days["families"]), days["closed"][: (cut - begin).days + 1]
 
     def _read_demand(self, begin, cut, more, by_product=False):
         """Daily demand as a matrix -> partners (n,), products (n,), demand (n, T) float32, digest of the data."""
@@ -498,12 +511,15 @@ class DmsForecastRun(models.Model):
     def _forecast_products(self, begin, cut):
         """Forecast each product's total of all distributors, brought into line with the sum of its distributors."""
         _partners, products, demand, _digest = self._read_demand(begin, cut, SQL(), by_product=True)
+        calendar, closed = self._get_calendar(begin, cut)
         result = engine.forecast(
             demand,
+            engine.since_first_sale(demand) & ~closed,
             horizon=self.horizon,
             quantiles=PROBABILITIES,
             groups=self._categories(products),
             periods=self._periods(),
+            calendar=calendar,
         )
         sums = dict(
             self.env.execute_query(

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 from odoo.exceptions import UserError
+from odoo.fields import Command
 from odoo.tests import tagged
 
 from .common import DmsForecastCommon
@@ -102,6 +103,42 @@ class TestForecastRun(DmsForecastCommon):
         again = self._forecast(date=cut)
         self.assertEqual(early.data_hash, again.data_hash)
         self.assertEqual(early.date, cut)
+
+    def test_closed_days_do_not_lower_demand(self):
+        chalk = self.env["product.product"].create({"name": "Chalk", "is_storable": True})
+        self._sell(self.distributor_north, chalk, 6, until=self.yesterday - timedelta(days=14))
+        fallen = self._series(self._forecast(), self.distributor_north, chalk).total
+        self.env["dms.calendar.event"].create(
+            {
+                "name": "Flood",
+                "kind": "closed",
+                "date_from": self.yesterday - timedelta(days=13),
+                "date_to": self.yesterday,
+                "territory_ids": [Command.link(self.territory_north.id)],
+            }
+        )
+        self.assertAlmostEqual(
+            self._series(self._forecast(), self.distributor_north, chalk).total, 180, delta=25
+        )
+        self.assertLess(fallen, 130)
+
+    def test_a_feast_ahead_is_expected_to_sell_as_it_did(self):
+        ahead = self.today + timedelta(days=10)
+        feasts = [ahead - timedelta(days=back) for back in (140, 95, 50, 0)]
+        self.env["dms.calendar.event"].create(
+            [
+                {"name": "Fair", "kind": "holiday", "feast": "fair", "date_from": day, "date_to": day}
+                for day in feasts
+            ]
+        )
+        for day in feasts[:-1]:
+            self.env["dms.channel.move"].sudo().create(
+                self._move_vals("sell_out", self.distributor_north, self.product_tea, -60, day)
+            )
+        tea = self._series(self._forecast(), self.distributor_north, self.product_tea)
+        expected = {line.date: line.quantity for line in tea.line_ids}
+        usual = expected[ahead + timedelta(days=7)] or 1
+        self.assertGreater(expected[ahead], 1.5 * usual)
 
     def test_other_company_is_not_read(self):
         other = (
