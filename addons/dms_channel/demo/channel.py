@@ -1,6 +1,6 @@
 """The demo data of this addon, part by part."""
 
-from . import account, approval, feeds, masters, money, policy, trade
+from . import account, approval, feeds, masters, money, policy, trade, transfer
 from .world import World
 
 
@@ -35,4 +35,5 @@ def load(env):
         approval.approvals,
         account.deductions,
         account.statements,
+        transfer.transfers,
     )

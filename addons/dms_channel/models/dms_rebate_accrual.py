@@ -74,7 +74,7 @@ class DmsRebateAccrual(models.Model):
     )
     transfer_id = fields.Many2one(
         "dms.transfer",
-        "Transfer",
+        "Stock Transfer",
         readonly=True,
         ondelete="restrict",
         index="btree_not_null",

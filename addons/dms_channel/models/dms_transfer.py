@@ -76,7 +76,7 @@ class DmsTransfer(models.Model):
     state = fields.Selection(
         [
             ("draft", "Draft"),
-            ("proposed", "Proposed"),
+            ("proposed", "To Agree"),
             ("agreed", "Agreed"),
             ("shipped", "Shipped"),
             ("difference", "Difference to Decide"),
@@ -126,7 +126,7 @@ class DmsTransfer(models.Model):
         help="Whose rebate the goods count for. If it goes to the taker, the goods count below zero for the giver and "
         "above for the taker, at their sell-in prices, on the day of the receipt.",
     )
-    line_ids = fields.One2many("dms.transfer.line", "transfer_id", "Goods", copy=True)
+    line_ids = fields.One2many("dms.transfer.line", "transfer_id", "Goods to Transfer", copy=True)
     consent_ids = fields.One2many(
         "dms.transfer.consent", "transfer_id", "Consents", readonly=True, copy=False
     )
@@ -286,7 +286,10 @@ class DmsTransfer(models.Model):
         }
         result = super().write(vals)
         for transfer, values in before.items():
-            changed = {name for name, value in values.items() if transfer[name] != value}
+            # The shares are agreed to; what the carrier asks for is often known later.
+            changed = {
+                name for name, value in values.items() if name != "delivery_cost" and transfer[name] != value
+            }
             if changed:
                 transfer._terms_changed({name.removesuffix("_id") for name in changed})
         return result

@@ -165,10 +165,10 @@ class DmsTransferDelivery(models.AbstractModel):
 
     def action_charge(self):
         """Draft the invoices of the freight for those who bear a part of it."""
-        self.check_access("write")
+        self._check_manager()
         for transfer in self:
             transfer._check_state("shipped", "difference", "received")
-            if self.env.company.currency_id.is_zero(transfer.delivery_cost):
+            if transfer.currency_id.is_zero(transfer.delivery_cost):
                 raise UserError(self.env._("Enter the freight of %s first.", transfer.name))
             transfer.sudo()._charge_freight()
 
@@ -308,7 +308,7 @@ class DmsTransferDelivery(models.AbstractModel):
                 ),
             ]
         )
-        document.section(self.env._("Goods"))
+        document.section(self.env._("Goods to transfer"))
         document.table(
             [
                 self.env._("Product"),

@@ -217,7 +217,8 @@ class DmsTransferLedger(models.AbstractModel):
         name = self._check_name(name)
         if side == "taker" and not signature:
             raise UserError(self.env._("The signature is missing. Draw it, or type your name."))
-        self._check_picture(signature)
+        if signature:
+            self._check_picture(signature)
         transfer_sudo = self.sudo()
         guard.lock(transfer_sudo, "state")
         transfer_sudo._check_state("shipped")

@@ -65,7 +65,9 @@ class DmsTransferLine(models.Model):
     received_quantity = fields.Float(
         "Received", default=0.0, digits="Product Unit", readonly=True, copy=False
     )
-    missing_quantity = fields.Float("Missing", digits="Product Unit", compute="_compute_missing", store=True)
+    missing_quantity = fields.Float(
+        "Not Arrived", digits="Product Unit", compute="_compute_missing", store=True
+    )
     shipped_reason = fields.Char("Why Less Was Shipped", readonly=True, copy=False)
     received_reason = fields.Char("Why Less Was Received", readonly=True, copy=False)
     fate = fields.Selection(

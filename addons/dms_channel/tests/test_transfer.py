@@ -315,6 +315,19 @@ class TestTransfer(TransferCommon):
         self.assertEqual(self._layers(self.distributor_south, self.today - timedelta(days=1)), [(20, 3, 7)])
         self._assert_consistent()
 
+    def test_the_brand_notes_what_was_confirmed_otherwise(self):
+        transfer = self._agreed(16)
+        with self.assertRaises(AccessError):
+            transfer.with_user(self.user_channel).action_ship()
+        transfer.with_user(self.user_manager).action_ship()
+        with self.assertRaises(AccessError):
+            transfer.with_user(self.user_channel).action_receive()
+        transfer.with_user(self.user_manager).action_receive()
+        self.assertRecordValues(
+            transfer, [{"state": "received", "received_by": self.user_manager.name, "signature": False}]
+        )
+        self.assertEqual(self._stock(self.distributor_south), (16, 0))
+
     def test_missing_goods_wait_for_a_decision(self):
         transfer = self._shipped(16)
         with self.assertRefused("Say why"):
@@ -409,7 +422,9 @@ class TestTransfer(TransferCommon):
     # === FREIGHT ===
 
     def test_freight_adds_up_and_is_charged(self):
-        transfer = self._agreed(delivery_cost=100.01, giver_share=33.33, taker_share=33.33)
+        transfer = self._agreed(giver_share=33.33, taker_share=33.33)
+        transfer.delivery_cost = 100.01
+        self.assertEqual(transfer.state, "agreed", "the freight is often known later than the consents")
         self.assertAlmostEqual(
             transfer.giver_cost + transfer.taker_cost + transfer.brand_cost, 100.01, places=6
         )

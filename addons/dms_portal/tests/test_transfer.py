@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 from odoo import http
-from odoo.fields import Command, Date
+from odoo.fields import Command, Date, Datetime
 from odoo.tests import tagged
 
 from odoo.addons.dms_channel.tests.common import SIGNATURE
@@ -181,6 +181,23 @@ class TestTransferRoutes(TransferPortalCommon):
                 transfer.copy().action_propose()
             self.env.flush_all()
         self.assertLessEqual(counts[1], counts[0])
+
+    def test_batches_must_keep_long_enough(self):
+        """Only here expiry dates are known: the channel alone does not depend on them."""
+        self.product_tea.tracking = "lot"
+        lot = self.env["stock.lot"].create(
+            {
+                "name": "B-1",
+                "product_id": self.product_tea.id,
+                "company_id": self.company.id,
+                "expiration_date": Datetime.now() + timedelta(days=10),
+            }
+        )
+        line = {"product_id": self.product_tea.id, "product_uom_qty": 2, "lot_id": lot.id}
+        with self.assertRefused("Batch B-1 of .* must keep for another 30 days"):
+            self._transfer(line_ids=[Command.create(line)])
+        self.company.dms_transfer_shelf_days = 5
+        self.assertEqual(self._transfer(line_ids=[Command.create(line)]).state, "proposed")
 
     def test_signing_is_the_takers(self):
         transfer = self._transfer()

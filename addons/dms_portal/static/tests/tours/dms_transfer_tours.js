@@ -60,7 +60,7 @@ add("dms_transfer_match", () => [
         run: "click",
     },
     { trigger: ".o_form_view .alert:contains(North Trading, South Trading)" },
-    { trigger: state("Proposed") },
+    { trigger: state("To Agree") },
 ]);
 
 add("dms_transfer_agree", () => [
