@@ -58,7 +58,8 @@ tours.add("dms_feed_mended", {
             run: "edit Tea",
         },
         {
-            trigger: ".ui-autocomplete .dropdown-item:contains(Tea), .o-autocomplete--dropdown-item:contains(Tea)",
+            trigger:
+                ".ui-autocomplete .dropdown-item:contains(Tea), .o-autocomplete--dropdown-item:contains(Tea)",
             run: "click",
         },
         {
