@@ -1,3 +1,4 @@
+import base64
 import re
 
 from babel.dates import format_skeleton
@@ -6,14 +7,19 @@ from odoo import http
 from odoo.exceptions import UserError
 from odoo.http import request
 from odoo.tools import babel_locale_parse, hash_sign, verify_hash_signed
+from odoo.tools.image import ImageProcess
 
 from ..tools import codes, gs1
 
 SCOPE = "dms_traceability.scan"
+ERASE_SCOPE = "dms_traceability.erase"
 BAD_CODES_PER_MINUTE = 30
 PLACES_PER_MINUTE = 20
 RECORDED_PER_MINUTE = 120
 OPENED_PER_MINUTE = 20
+REPORTS_PER_MINUTE = 10
+PAGES_PER_MINUTE = 60
+PHOTO_BYTES = 8_000_000
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -80,6 +86,91 @@ class CodePage(http.Controller):
         self._set_lang(lang)
         return self._answer_cap(gtin, serial, consume=True)
 
+    @http.route(
+        "/01/<string:gtin>/21/<string:serial>/report",
+        type="http",
+        auth="public",
+        methods=["POST"],
+        # The page is stateless; the signed scan in the form shows that it came from our page.
+        csrf=False,
+        save_session=False,
+    )
+    def code_report(
+        self,
+        gtin,
+        serial,
+        scan=None,
+        kind=None,
+        text=None,
+        photo=None,
+        consent=None,
+        latitude=None,
+        longitude=None,
+        lang=None,
+        **_form,
+    ):
+        """Somebody reports a problem. Without consent the position is thrown away, and the report is taken all the same."""
+        self._set_lang(lang)
+        Scan = request.env["dms.scan"].sudo()
+        network = Scan._cut_address(request.httprequest.remote_addr)
+        if Scan._count_hit(f"report:{network}") > REPORTS_PER_MINUTE:
+            return self._render("busy", 429)
+        scan_sudo = self._read_token(Scan, scan)
+        kinds = dict(request.env["dms.scan.report"]._fields["kind"].selection)
+        if not scan_sudo or kind not in kinds or kind == "enumeration":
+            return self._answer(gtin, serial)
+        try:
+            picture = self._read_photo(photo)
+        except ValueError:
+            return self._answer(gtin, serial, token=scan, problem="photo")
+        point = self._read_place(None, None, latitude, longitude) if consent == "yes" else {}
+        request.env["dms.scan.report"]._report(
+            scan_sudo, kind, text, picture, (point["latitude"], point["longitude"]) if point else None
+        )
+        return self._answer(gtin, serial, token=scan, reported=True)
+
+    def _read_photo(self, photo):
+        """Picture of the form as base64, None without one.
+
+        :raise ValueError: when it is too large, or no picture
+        """
+        if not photo or not getattr(photo, "filename", None):
+            return None
+        content = photo.read(PHOTO_BYTES + 1)
+        if len(content) > PHOTO_BYTES:
+            raise ValueError("the picture is too large")
+        encoded = base64.b64encode(content)
+        try:
+            ImageProcess(content)
+        except UserError as error:
+            raise ValueError("no picture") from error
+        return encoded
+
+    @http.route(
+        "/scan/erase", type="http", auth="public", methods=["GET", "POST"], csrf=False, save_session=False
+    )
+    def erase(self, token=None, lang=None, **_form):
+        """Erase what was left with a scan. The token that the page gave is the only key; looking erases nothing."""
+        self._set_lang(lang)
+        Scan = request.env["dms.scan"].sudo()
+        network = Scan._cut_address(request.httprequest.remote_addr)
+        if Scan._count_hit(f"erase:{network}") > REPORTS_PER_MINUTE:
+            return self._render("busy", 429)
+        done = None
+        if request.httprequest.method == "POST":
+            scan_sudo = self._read_token(Scan, token, ERASE_SCOPE)
+            if scan_sudo:
+                request.env["dms.scan.report"]._erase(scan_sudo)
+            done = bool(scan_sudo)
+        return self._render("erase", 200 if done is not False else 404, erased=done, erase_token=token)
+
+    def _read_token(self, Scan, token, scope=SCOPE):
+        try:
+            scan_id = token and verify_hash_signed(request.env(su=True), scope, token)
+        except ValueError:
+            scan_id = None
+        return Scan.browse(scan_id or ()).exists()
+
     def _answer_cap(self, gtin, serial, consume=False):
         """A code under the cap. Looking consumes nothing, so that link previews and scanners of mails do no harm."""
         try:
@@ -110,13 +201,17 @@ class CodePage(http.Controller):
 
     def _answer_bad(self, Scan, gtin, serial, network):
         """The same for forged, unknown and out-of-range codes, inside and outside."""
-        if Scan._count_hit(f"bad:{network}") > BAD_CODES_PER_MINUTE:
+        hits = Scan._count_hit(f"bad:{network}")
+        if hits == BAD_CODES_PER_MINUTE + 1 and Scan._count_hit(f"guess:{network}", 3600) == 1:
+            # Once an hour and network, for the inspectors.
+            request.env["dms.scan.report"]._report(Scan, "enumeration", network)
+        if hits > BAD_CODES_PER_MINUTE:
             return self._render("busy", 429)
         if request.httprequest.method != "HEAD":
             self._record(Scan, None, gtin, serial, network)
         return self._render("forged", 404)
 
-    def _answer(self, gtin, serial, place=None, token=None):
+    def _answer(self, gtin, serial, place=None, token=None, reported=False, problem=None):
         if len(serial) == codes.CAP_LENGTH and place is None:
             return self._answer_cap(gtin, serial)
         try:
@@ -126,6 +221,8 @@ class CodePage(http.Controller):
         Scan = request.env["dms.scan"].sudo()
         network = Scan._cut_address(request.httprequest.remote_addr)
         if place is not None and Scan._count_hit(f"place:{network}") > PLACES_PER_MINUTE:
+            return self._render("busy", 429)
+        if Scan._count_hit(f"device:{self._get_device(Scan, network)}") > PAGES_PER_MINUTE:
             return self._render("busy", 429)
         try:
             (info,) = request.env["dms.code"].sudo()._resolve([(gtin, serial)])
@@ -137,19 +234,22 @@ class CodePage(http.Controller):
         asked = place is not None
         if asked and scan_sudo and not scan_sudo.country_id and not scan_sudo.territory_id:
             scan_sudo._locate(place)
-        return self._render(Scan._judge(info), 200, info=info, scan_sudo=scan_sudo, asked=asked)
+        return self._render(
+            Scan._judge(info),
+            200,
+            info=info,
+            scan_sudo=scan_sudo,
+            asked=asked,
+            reported=reported,
+            problem=problem,
+        )
 
     def _find_scan(self, Scan, info, network, token):
         """The scan that the form belongs to, else this device's scan of the last hour, else a new one."""
-        try:
-            scan_id = token and verify_hash_signed(request.env(su=True), SCOPE, token)
-        except ValueError:
-            scan_id = None
         device = self._get_device(Scan, network)
-        if scan_id:
-            scan_sudo = Scan.browse(scan_id).exists()
-            if scan_sudo.code_key == info["key"]:
-                return scan_sudo
+        scan_sudo = self._read_token(Scan, token)
+        if scan_sudo and scan_sudo.code_key == info["key"]:
+            return scan_sudo
         recent_sudo = Scan._find_recent(info["key"], device)
         if request.httprequest.method == "HEAD":
             # Whoever asks for the headers only looks whether the page is there.
@@ -206,6 +306,7 @@ class CodePage(http.Controller):
         reason=None,
         opened_sudo=None,
         mine=False,
+        **shown,
     ):
         values = {
             "verdict": verdict,
@@ -213,10 +314,11 @@ class CodePage(http.Controller):
             "lang_code": request.env.lang or "en_US",
             "page_lang": (request.env.lang or "en_US").replace("_", "-"),
             "languages": self._get_languages(),
-            "path": re.sub(r"/(place|open)$", "", request.httprequest.path),
+            "path": re.sub(r"/(place|open|report)$", "", request.httprequest.path),
             "opened_on": opened_sudo and self._format("yMMMd", opened_sudo.date),
             "coupon": mine and opened_sudo.coupon_id.code,
             "reward": mine and opened_sudo.coupon_id.program_id.name,
+            **shown,
         }
         if info:
             values |= self._prepare_code_values(info, scan_sudo, asked)
@@ -255,11 +357,63 @@ class CodePage(http.Controller):
             "area": scan_sudo and scan_sudo.area,
             "located": located,
             "asked": asked,
+            "information": order_sudo.product_id.description_sale,
+            "promotion": order_sudo.cap_codes and order_sudo.reward_program_id.name,
+            **self._prepare_path_values(info),
         }
-        if scan_sudo and not located and values["areas"]:
+        if scan_sudo:
             values["scan_token"] = hash_sign(request.env(su=True), SCOPE, scan_sudo.id, expiration_hours=1)
+            values["erase_token"] = hash_sign(request.env(su=True), ERASE_SCOPE, scan_sudo.id)
+            report = request.env["dms.scan.report"]
+            values["report_kinds"] = [
+                one
+                for one in report._fields["kind"]._description_selection(request.env)
+                if one[0] != "enumeration"
+            ]
+        if scan_sudo and not located and values["areas"]:
             values["regions"], values["other_countries"] = self._get_regions()
         return values
+
+    def _prepare_path_values(self, info):
+        """Time line and points of the code's path, for those whose role allows it.
+
+        Our staff of the channel sees all; a distributor or an outlet what happened at its own, and nothing of others.
+        """
+        user = request.env.user
+        if user._is_public():
+            return {}
+        events = request.env["dms.trace.event"].sudo()._of_codes([info["key"]]).get(info["key"], [])
+        staff = user.has_group("dms_channel.dms_channel_group_user")
+        member_sudo = user.partner_id.sudo().commercial_partner_id
+        if not staff:
+            if not member_sudo.channel_role:
+                return {}
+            events = [event for event in events if event.partner_id == member_sudo]
+        steps = dict(request.env["dms.trace.event"]._fields["biz_step"]._description_selection(request.env))
+        path = [
+            {
+                "when": self._format("yMMMd", event.event_time),
+                "step": steps.get(event.biz_step),
+                "who": event.partner_id.name if staff else None,
+                "point": (event.partner_id.partner_latitude, event.partner_id.partner_longitude),
+            }
+            for event in events
+        ]
+        return {
+            "path_events": path,
+            "path_points": self._draw_points([one["point"] for one in path]) if staff else [],
+        }
+
+    @staticmethod
+    def _draw_points(points):
+        """Places in a picture of 320 x 160, north up, without those that are not known."""
+        known = [point for point in dict.fromkeys(points) if any(point)]
+        if len(known) < 2:
+            return []
+        south, north = min(lat for lat, _lon in known), max(lat for lat, _lon in known)
+        west, east = min(lon for _lat, lon in known), max(lon for _lat, lon in known)
+        scale = min(280 / ((east - west) or 1), 120 / ((north - south) or 1))
+        return [(round(20 + (lon - west) * scale), round(140 - (lat - south) * scale)) for lat, lon in known]
 
     def _format(self, skeleton, moment):
         """A date as people of the page's language write it, with the month in words."""

@@ -20,6 +20,7 @@ from . import (
     dms_gs1_link,
     dms_rebate_modifier,
     dms_scan,
+    dms_scan_report,
     dms_trace_event,
     product_product,
     product_template,

@@ -1,11 +1,17 @@
+import base64
 import csv
 import io
 import os
 import re
 import zipfile
+from datetime import timedelta
 from unittest.mock import patch
+from urllib.parse import unquote
 
-from odoo.exceptions import UserError
+from freezegun import freeze_time
+
+from odoo import fields
+from odoo.exceptions import AccessError, UserError
 from odoo.tests import HttpCase, tagged
 
 from odoo.addons.dms_traceability.controllers import code_file, code_page
@@ -278,3 +284,149 @@ class TestCodePage(DmsTraceCommon, HttpCase):
         }
         self.assertEqual(len(forged), 1)
         self.assertEqual(forged.pop()[0], 404)
+
+    # === PRIVACY AND ABUSE ===
+
+    def _token(self, page, scope="scan"):
+        pattern = r'name="scan" value="([^"]+)"' if scope == "scan" else r"/scan/erase\?token=([^&\"]+)"
+        return re.search(pattern, page)[1]
+
+    def _report(self, serial, **data):
+        page = self._get(serial).text
+        files = data.pop("files", None)
+        return self.url_open(
+            f"/01/{GTIN}/21/{serial}/report",
+            data={"scan": self._token(page), "kind": "counterfeit", **data},
+            files=files,
+        )
+
+    def test_report_with_photo_and_consented_position(self):
+        picture = base64.b64decode(
+            "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+        )
+        response = self._report(
+            self.serials[0],
+            text="The print is blurred",
+            consent="yes",
+            latitude="39.9042",
+            longitude="116.4074",
+            files={"photo": ("p.png", picture, "image/png")},
+        )
+        self.assertIn("We will look into it", response.text)
+        report = self.env["dms.scan.report"].search([("product_id", "=", self.product.id)])
+        self.assertRecordValues(
+            report, [{"kind": "counterfeit", "text": "The print is blurred", "lot_id": self.lot.id}]
+        )
+        self.assertTrue(report.photo)
+        self.assertEqual(report.with_user(self.inspector).position, "39.90420, 116.40740")
+        self.env.flush_all()
+        self.env.cr.execute("SELECT position_sealed FROM dms_scan_report WHERE id = %s", [report.id])
+        self.assertNotIn("39.9", self.env.cr.fetchone()[0])
+        with self.assertRaises(AccessError):
+            report.with_user(self.user_channel).read(["position"])
+        # After 90 days only the report is left.
+        with freeze_time(fields.Datetime.now() + timedelta(days=91)):
+            self.env["dms.scan.report"]._gc_positions()
+        self.assertFalse(report.sudo().position_sealed)
+        self.assertTrue(report.exists())
+
+    def test_without_consent_no_position_is_kept(self):
+        response = self._report(self.serials[1], latitude="39.9042", longitude="116.4074")
+        self.assertIn("We will look into it", response.text)
+        self.assertIn("Genuine", response.text, "who refuses is answered all the same")
+        report = self.env["dms.scan.report"].search([("product_id", "=", self.product.id)])
+        self.assertFalse(report.sudo().position_sealed)
+        self.assertFalse(report.scan_id.latitude or report.scan_id.longitude)
+
+    def test_bad_reports(self):
+        response = self._report(self.serials[2], files={"photo": ("p.png", b"no picture", "image/png")})
+        self.assertIn("could not be read", response.text)
+        self.assertEqual(self._report(self.serials[2], kind="enumeration").status_code, 200)
+        self.assertEqual(self._report(self.serials[2], scan="forged").status_code, 200)
+        self.assertFalse(self.env["dms.scan.report"].search([("product_id", "=", self.product.id)]))
+
+    def test_erased_by_token(self):
+        page = self._report(self.serials[3], text="Mine").text
+        token = self._token(page, "erase")
+        scan = self.env["dms.scan"].search([("code_key", "=", self.order.first_key + 3)])
+        self.assertTrue(scan.device and scan.address)
+        self.url_open(f"/scan/erase?token={token}")
+        self.assertTrue(
+            self.env["dms.scan.report"].search([("scan_id", "=", scan.id)]), "looking erases nothing"
+        )
+        for wrong in ("", "x", self._token(self._get(self.serials[3]).text)):
+            self.assertEqual(self.url_open("/scan/erase", data={"token": wrong}).status_code, 404)
+        self.assertIn("It is erased", self.url_open("/scan/erase", data={"token": unquote(token)}).text)
+        self.env.invalidate_all()
+        self.assertFalse(self.env["dms.scan.report"].search([("scan_id", "=", scan.id)]))
+        self.assertRecordValues(
+            scan, [{"device": False, "address": False, "city": False, "result": "genuine"}]
+        )
+
+    def test_addresses_and_devices_tell_little(self):
+        Scan = self.env["dms.scan"]
+        self.assertEqual(Scan._cut_address("203.0.113.77"), "203.0.113.0/24")
+        self.assertEqual(Scan._cut_address("2001:db8:1:2::3"), "2001:db8:1::/48")
+        self.assertEqual(Scan._cut_address("junk"), "")
+        with freeze_time("2026-05-31"):
+            may = Scan._hash_device("203.0.113.0/24", "Phone")
+            self.assertEqual(may, Scan._hash_device("203.0.113.0/24", "Phone"))
+        with freeze_time("2026-06-01"):
+            self.assertNotEqual(
+                may, Scan._hash_device("203.0.113.0/24", "Phone"), "the salt turns with the month"
+            )
+        self.env["ir.config_parameter"].sudo().set_param("database.secret", "another")
+        with freeze_time("2026-05-31"):
+            self.assertNotEqual(
+                may, Scan._hash_device("203.0.113.0/24", "Phone"), "nobody else can compute it"
+            )
+
+    def test_guessing_is_reported_once(self):
+        network = self.env["dms.scan"]._cut_address("127.0.0.1")
+        for _turn in range(code_page.BAD_CODES_PER_MINUTE):
+            self.env["dms.scan"]._count_hit(f"bad:{network}")
+        for number in range(3):
+            self.assertEqual(self._get(f"{number:014}").status_code, 429)
+        report = self.env["dms.scan.report"].search([("kind", "=", "enumeration")])
+        self.assertRecordValues(report, [{"text": network, "state": "new"}])
+
+    def test_a_device_is_slowed(self):
+        Scan = self.env["dms.scan"]
+        device = Scan._hash_device(Scan._cut_address("127.0.0.1"), "Robot")
+        for _turn in range(code_page.PAGES_PER_MINUTE):
+            Scan._count_hit(f"device:{device}")
+        self.assertEqual(self._get(self.serials[0], headers={"User-Agent": "Robot"}).status_code, 429)
+        self.assertEqual(self._get(self.serials[0], headers={"User-Agent": "Person"}).status_code, 200)
+
+    def test_a_forged_code_needs_no_look_up(self):
+        statements = []
+        original = type(self.env.cr).execute
+
+        def execute(cr, query, *args, **kwargs):
+            statements.append(str(getattr(query, "code", query)))
+            return original(cr, query, *args, **kwargs)
+
+        for serial in ("0" * 14, "7" * 14, "ABC"):
+            with patch.object(type(self.env.cr), "execute", execute):
+                self.assertEqual(self.env["dms.code"]._resolve([(GTIN, serial)]), [None])
+        self.assertFalse(
+            [text for text in statements if "dms_trace_code" in text or "dms_code_order" in text]
+        )
+        with patch.object(type(self.env.cr), "execute", execute):
+            self.env["dms.code"]._resolve([(GTIN, self.serials[0])])
+        self.assertTrue([text for text in statements if "dms_trace_code" in text], "the watch itself works")
+
+    def test_path_by_role(self):
+        self.picking._dms_sign_receipt("Clerk", False)
+        self.env.flush_all()
+        self.assertNotIn("<h2>Path</h2>", self._get(self.serials[0]).text)
+        self.authenticate("storeman", "storeman")
+        page = self._get(self.serials[0]).text
+        for word in ("Path", "Commissioning", "Shipping", "Receiving", "North Trading"):
+            self.assertIn(word, page)
+        self.authenticate(self.clerk_north.login, self.clerk_north.login)
+        page = self._get(self.serials[0]).text
+        self.assertIn("Receiving", page)
+        self.assertNotIn("Commissioning", page)
+        self.authenticate(self.clerk_south.login, self.clerk_south.login)
+        self.assertNotIn("<h2>Path</h2>", self._get(self.serials[0]).text)
