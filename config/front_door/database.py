@@ -76,6 +76,9 @@ def odoo_environment(settings, odoo, server):
     if settings.font.exists():
         environment.setdefault("DMS_FONT", str(settings.font))
     environment.setdefault("ODOO_RC", os.devnull)
+    # Odoo's workers share the cores among them; a second thread for the forecast's small matrices only waits for the first.
+    for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        environment.setdefault(threads, "1")
     return environment
 
 
