@@ -69,7 +69,7 @@ def read_only(path):
 
 
 def at_once(env, path):
-    """As the bulk endpoint with ``release=1``, the watched folder and an upload by a program do it."""
+    """Booked as it comes, as the bulk endpoint does with ``release=1``."""
     feed = env["dms.feed"].with_context(dms_feed_release=True)._receive(path, path.name)
     finish(env, feed)
 
