@@ -111,15 +111,15 @@ def others(world):
         table(("outlet", "product_code", "date", "quantity", "batch", "reason"), rows), world.today, "returns",
     )  # fmt: skip
     rows = [
-        (shops[0].code, shops[0].name, shops[0].street, shops[0].city, shops[0].zip, "010-6417 2233", "营业"),
-        (shops[1].code, shops[1].name, "阜通东大街 8 号", shops[1].city, shops[1].zip, "", "营业"),
-        ("S-BJ003", "胡同茶铺 (Hutong Tea Corner)", "南锣鼓巷 35 号", "北京", "100009", "010-8402 1180", "营业"),
-        ("S-BJ004", "悦邻便利 三里屯 (Yuelin Convenience Sanlitun)", shops[0].street, "北京", shops[0].zip, "", "营业"),
-        ("S-BJ005", "西单小超市 (Xidan Mini Market)", "西单北大街 120 号", "北京", "100031", "1.06E+10", "筹备"),
+        (shops[0].code, shops[0].name, shops[0].street, shops[0].city, "北京", shops[0].zip, "010-6417 2233", "营业"),
+        (shops[1].code, shops[1].name, "阜通东大街 8 号", shops[1].city, "北京", shops[1].zip, "", "营业"),
+        ("S-BJ003", "胡同茶铺 (Hutong Tea Corner)", "南锣鼓巷 35 号", "北京", "北京", "100009", "010-8402 1180", "营业"),
+        ("S-BJ004", "悦邻便利 三里屯 (Yuelin Convenience Sanlitun)", shops[0].street, "北京", "北京", shops[0].zip, "", "营业"),
+        ("S-BJ005", "西单小超市 (Xidan Mini Market)", "西单北大街 120 号", "北京", "北京", "100031", "1.06E+10", "筹备"),
     ]  # fmt: skip
     receive(
         world, "north", f"D-BJ01_outlets_{world.today:%Y%m%d}.csv",
-        table(("code", "name", "address", "city", "zip", "phone", "status"), rows), world.today, "outlet", release=False,
+        table(("code", "name", "address", "city", "state", "zip", "phone", "status"), rows), world.today, "outlet", release=False,
     )  # fmt: skip
     rows = []
     for number, (shop, code) in enumerate((shop, code) for shop in shops for code in drinks):

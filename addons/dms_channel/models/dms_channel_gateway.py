@@ -1,5 +1,6 @@
 import base64
 import logging
+import re
 import shutil
 import time
 from pathlib import Path
@@ -303,10 +304,8 @@ class DmsChannelGateway(models.AbstractModel):
     def _get_named_kind(self, path):
         """The kind that a file's name begins with, as in ``returns_2026-11.csv``; sales where it names none."""
         names = self._fields["kind"].get_values(self.env)
-        name = path.name.lower()
-        return next(
-            (kind for kind in names if name.startswith((f"{kind}_", f"{kind}-", f"{kind}."))), names[0]
-        )
+        found = re.match(rf"({'|'.join(names)})s?[ _.-]", path.name.lower())
+        return found[1] if found else names[0]
 
     @api.model
     def _move_file(self, path, target, reason):
