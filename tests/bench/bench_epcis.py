@@ -58,7 +58,7 @@ def create(env, count):
                 "biz_step": "shipping",
                 "event_time": START,
                 "company_id": env.company.id,
-                "event_id": f"urn:x:{number}",
+                "event_id": f"urn:x:{count}:{number}",
             }
             for number in range(count)
         ]

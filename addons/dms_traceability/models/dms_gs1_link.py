@@ -77,8 +77,8 @@ class DmsGs1Link(models.Model):
     def _compute_digital_link(self):
         root = self.env["dms.code"]._get_resolver_url()
         for link in self:
-            value = link.key_value or (link.product_tmpl_id.barcode or "").zfill(14)
-            elements = [(link.key_ai, value)]
+            barcode = link.product_tmpl_id.barcode
+            elements = [(link.key_ai, link.key_value or (barcode and barcode.zfill(14)) or "")]
             if link.lot_id:
                 elements.append((LOT, link.lot_id.name))
             try:

@@ -98,6 +98,12 @@ class TestResolver(DmsTraceCommon, HttpCase):
             self._assert_leads(path, "https://brand.example/tea?source=code#top")
         self._assert_leads(f"/414/{GLN}", "https://brand.example/gate")
 
+    def test_address_of_the_code(self):
+        root = self.base_url()
+        self.assertEqual(
+            self.links[4:].mapped("digital_link"), [False, f"{root}/01/{GTIN}/10/B001", f"{root}/414/{GLN}"]
+        )
+
     def test_default_without_mark(self):
         self.links.is_default = False
         self._assert_leads(f"/01/{GTIN}", "https://brand.example/tea?source=code#top")
