@@ -206,7 +206,9 @@ class TestJourney(DmsPortalCommon):
         path = gs1.digital_link("", units.gtin, units.serial)
         self.browser_js(path, "console.log('test successful')", ready=self._say_place(), login=None)
         self.env.invalidate_all()
-        alert = self.env["dms.diversion.alert"].search([("partner_id", "=", self.west.id)])
+        scan = self.env["dms.scan"].search([("partner_id", "=", self.west.id), ("area", "=", "outside")])
+        scan.with_user(self.inspector).action_raise_alert()
+        alert = scan.alert_id
         self.assertTrue(alert.territory_id)
         self.assertFalse(self.territory_west._contains(alert.territory_id))
 

@@ -57,7 +57,7 @@ INSIDE = (
     Sighting(2, "QH-W04", "GD", "深圳", "518057", 7, 0),
     Sighting(0, "QH-T02", "ZJ", "杭州", "310006", 5, 4),
 )
-# Each of these becomes an alert.
+# On each of these an inspector raises an alert.
 RULED = Sighting(0, "QH-T02", "SH", "上海", "200120", 6, 18)
 HEARD = Sighting(2, "QH-T01", "HN", "长沙", "410005", 5, 5)
 OPEN = (
@@ -203,7 +203,7 @@ def bottles(world, sighting):
 
 
 def scan(world, sighting, first=0):
-    """Scan bottles of a shipment, some of them twice; answer the alert that this raises, if any."""
+    """Scan bottles of a shipment, some of them twice; answer the alert that an inspector raises on those abroad."""
     env, rng = world.env, world.rng
     place = {
         "country_id": env.ref("base.cn").id,
@@ -211,7 +211,7 @@ def scan(world, sighting, first=0):
         "city": sighting.city,
         "zip": sighting.zip,
     }
-    alert = env["dms.diversion.alert"]
+    found = env["dms.scan"]
     for number, info in enumerate(bottles(world, sighting)[first : first + sighting.codes]):
         for _again in range(1 + (number % 3 == 0)):
             day = world.today - timedelta(days=sighting.days + rng.randint(0, 4))
@@ -229,8 +229,11 @@ def scan(world, sighting, first=0):
                 device=device,
                 address=f"{rng.choice((36, 58, 112, 183))}.{rng.randint(16, 160)}.{rng.randint(1, 250)}.0/24",
             )
-            alert |= record.alert_id.sudo(False).with_env(env)
-    return alert
+            found |= record.sudo(False).with_env(env)
+    found = found.filtered(lambda scan: scan.area == "outside")
+    if found:
+        found.with_user(world.ref("user_inspector")).action_raise_alert()
+    return found.alert_id
 
 
 def scans(world):

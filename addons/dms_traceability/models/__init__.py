@@ -16,6 +16,7 @@ from . import (
     dms_demo,
     dms_diversion_alert,
     dms_diversion_case,
+    dms_diversion_detection,
     dms_epcis_capture,
     dms_gs1_link,
     dms_rebate_modifier,

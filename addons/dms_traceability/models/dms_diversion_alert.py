@@ -1,8 +1,10 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import SQL, format_date
+from odoo.tools import SQL, format_date, get_lang
 
 from odoo.addons.dms_channel.tools import guard
+
+from ..tools.diversion import picture
 
 # An alert is what the scans say; staff only take it on, dismiss it or open a case.
 FACTS = {
@@ -14,14 +16,22 @@ FACTS = {
     "date_first",
     "date_last",
     "device_count",
+    "expected_count",
+    "figures",
+    "found_count",
     "name",
+    "origin",
     "partner_id",
     "picking_id",
+    "posterior",
     "product_id",
+    "q_value",
     "scan_count",
     "scan_ids",
     "state",
     "territory_id",
+    "total_count",
+    "window_start",
 }
 
 
@@ -50,6 +60,39 @@ class DmsDiversionAlert(models.Model):
     device_count = fields.Integer("Devices", readonly=True, help="Different devices that scanned them.")
     date_first = fields.Datetime("First Scan", readonly=True)
     date_last = fields.Datetime("Last Scan", readonly=True, index=True)
+    origin = fields.Selection(
+        [("statistics", "Statistics"), ("inspector", "Inspector")],
+        "Raised By",
+        default="inspector",
+        required=True,
+        readonly=True,
+    )
+    window_start = fields.Date("Shipped In", readonly=True, help="The month in which the goods were shipped.")
+    found_count = fields.Integer(
+        "Found Outside",
+        readonly=True,
+        help="Independent finds outside the area: a case, a device and a day count once.",
+    )
+    total_count = fields.Integer("Found in All", readonly=True)
+    expected_count = fields.Float(
+        "Usual Outside", digits=(16, 2), readonly=True, help="Finds outside that honest travel explains."
+    )
+    q_value = fields.Float(
+        "False Alarm Rate",
+        digits=(16, 6),
+        readonly=True,
+        aggregator="avg",
+        help="Expected share of false alarms among all alerts that are at least as strong.",
+    )
+    posterior = fields.Float(
+        "Probability",
+        digits=(16, 4),
+        readonly=True,
+        aggregator="avg",
+        help="Probability that goods were diverted.",
+    )
+    figures = fields.Json(readonly=True)
+    evidence = fields.Html(compute="_compute_evidence", sanitize=False)
     reason = fields.Text(compute="_compute_reason")
     state = fields.Selection(
         [("open", "Open"), ("cased", "In a Case"), ("dismissed", "Dismissed")],
@@ -63,30 +106,128 @@ class DmsDiversionAlert(models.Model):
     case_id = fields.Many2one("dms.diversion.case", "Diversion Case", readonly=True, index="btree_not_null")
     user_id = fields.Many2one("res.users", "Inspector", tracking=True)
 
+    _window_uniq = models.UniqueIndex(
+        "(company_id, partner_id, product_id, window_start) WHERE origin = 'statistics'",
+        "There is an alert on this distributor, product and month already.",
+    )
+
     @api.depends("territory_id", "country_id")
     @api.depends_context("lang")
     def _compute_place(self):
         for alert in self:
             alert.place = alert.territory_id.display_name or alert.country_id.name
 
-    @api.depends("authorised_ids", "code_count", "device_count", "picking_id", "place", "scan_count")
+    @api.depends(
+        "authorised_ids", "code_count", "device_count", "figures", "picking_id", "place", "scan_count"
+    )
     @api.depends_context("lang")
     def _compute_reason(self):
         for alert in self:
-            picking_sudo = alert.sudo().picking_id
-            alert.reason = self.env._(
-                "%(product)s was scanned in %(found)s: items %(codes)s, scans %(scans)s, devices %(devices)s. "
-                "It was shipped to %(distributor)s with %(picking)s on %(date)s, when its agreement covered: %(allowed)s.",
-                codes=alert.code_count,
-                scans=alert.scan_count,
-                devices=alert.device_count,
-                product=alert.product_id.display_name,
-                found=alert.place,
-                distributor=alert.partner_id.display_name,
-                picking=picking_sudo.name,
-                date=format_date(self.env, picking_sudo.date_done),
-                allowed=", ".join(alert.authorised_ids.mapped("display_name")),
+            alert.reason = alert._explain() if alert.origin == "statistics" else alert._explain_scans()
+
+    @api.depends("figures")
+    @api.depends_context("lang")
+    def _compute_evidence(self):
+        for alert in self:
+            if not alert.figures:
+                alert.evidence = False
+                continue
+            names = alert._get_place_names()
+            alert.evidence = picture.draw(
+                [(names[key], row) for key, row in alert._iter_places("abroad")],
+                [(names[key], row) for key, row in alert._iter_places("home")],
+                title=self.env._("Where the goods were found"),
+                found=self.env._("found"),
+                expected=self.env._("usual"),
+                home_label=self.env._("authorised area"),
             )
+
+    def _iter_places(self, side):
+        for row in self.figures[side]:
+            yield (row["territory"], row["country"], row["state"], row["city"]), row
+
+    def _get_place_names(self):
+        """Names of the places in the figures, in the reader's language: the city, else the region or territory."""
+        keys = [key for side in ("abroad", "home") for key, _row in self._iter_places(side)]
+        records = {
+            model: self.env[model].sudo().browse({key[index] for key in keys if key[index]}).exists()
+            for index, model in enumerate(("dms.territory", "res.country", "res.country.state"))
+        }
+        names = [{record.id: record.display_name for record in each} for each in records.values()]
+        territory, country, state = names
+        return {
+            key: (key[3].title() if key[3] else "")
+            or territory.get(key[0])
+            or state.get(key[2])
+            or country.get(key[1])
+            or self.env._("unknown place")
+            for key in keys
+        }
+
+    def _explain(self):
+        """What the statistics found, in words and figures."""
+        self.ensure_one()
+        lang = get_lang(self.env)
+        names = self._get_place_names()
+        lines = [
+            self.env._(
+                "%(product)s shipped to %(distributor)s in %(month)s: %(found)s of %(total)s independent finds were "
+                "outside its area, where %(expected)s are usual.",
+                product=self.product_id.display_name,
+                distributor=self.partner_id.display_name,
+                month=format_date(self.env, self.window_start, date_format="y-MM"),
+                found=self.found_count,
+                total=self.total_count,
+                expected=lang.format("%.1f", self.expected_count),
+            )
+        ]
+        for key, row in self._iter_places("abroad"):
+            lines.append(
+                self.env._(
+                    "%(place)s: %(found)s found, %(expected)s usual.",
+                    place=names[key],
+                    found=row["found"],
+                    expected=lang.format("%.1f", row["expected"]),
+                )
+            )
+            if row["split"]:
+                lines.append(
+                    self.env._(
+                        "In %(place)s, several items of one case were found by different devices: cases %(cases)s.",
+                        place=names[key],
+                        cases=row["split"],
+                    )
+                )
+        lines.append(
+            self.env._(
+                "Probability of diversion %(probability)s %%. Of 1,000 alerts as strong as this, %(rate)s are expected to "
+                "be false.",
+                probability=lang.format("%.1f", min(100 * self.posterior, 99.9)),
+                rate=lang.format("%.2f", max(1000 * self.q_value, 0.01)),
+            )
+        )
+        lines.append(
+            self.env._(
+                "This proves nothing yet: a rival may have scanned the goods there. Have it inspected."
+            )
+        )
+        return "\n".join(lines)
+
+    def _explain_scans(self):
+        picking_sudo = self.sudo().picking_id
+        return self.env._(
+            "%(product)s was scanned in %(found)s: items %(codes)s, scans %(scans)s, devices %(devices)s. "
+            "It was shipped to %(distributor)s with %(picking)s on %(date)s, when its agreement covered: %(allowed)s.",
+            codes=self.code_count,
+            scans=self.scan_count,
+            devices=self.device_count,
+            product=self.product_id.display_name,
+            found=self.place,
+            distributor=self.partner_id.display_name,
+            picking=picking_sudo.name,
+            date=format_date(self.env, picking_sudo.date_done),
+            allowed=", ".join(self.authorised_ids.mapped("display_name")),
+        )
 
     def write(self, vals):
         if not guard.is_marked(self) and FACTS & vals.keys():
@@ -150,7 +291,7 @@ class DmsDiversionAlert(models.Model):
 
     @api.model
     def _raise(self, scans):
-        """Join each scan outside the authorised area to the open alert on the same delivery, product and place."""
+        """Join each scan to the open alert of an inspector on the same delivery, product and place."""
         for scan in scans:
             # Two scans of one delivery at once would otherwise open two alerts.
             self.env.cr.execute(
@@ -159,6 +300,7 @@ class DmsDiversionAlert(models.Model):
             alert = self.search(
                 [
                     ("state", "=", "open"),
+                    ("origin", "=", "inspector"),
                     ("picking_id", "=", scan.picking_id.id),
                     ("product_id", "=", scan.product_id.id),
                     ("territory_id", "=", scan.territory_id.id),

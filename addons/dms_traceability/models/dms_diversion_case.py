@@ -1,5 +1,6 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.tools import format_date
 
 from odoo.addons.dms_channel.tools import guard
 
@@ -111,20 +112,33 @@ class DmsDiversionCase(models.Model):
     @api.depends("alert_ids")
     def _compute_summary(self):
         for case in self:
-            case.summary = "\n".join(
-                self.env._(
-                    "%(product)s, delivery %(picking)s: %(codes)s items found in %(place)s between %(first)s and %(last)s; "
-                    "authorised area: %(allowed)s.",
-                    product=alert.product_id.display_name,
-                    picking=alert.picking_id.name,
-                    codes=alert.code_count,
-                    place=alert.place,
-                    first=fields.Date.to_string(alert.date_first),
-                    last=fields.Date.to_string(alert.date_last),
-                    allowed=", ".join(alert.authorised_ids.mapped("display_name")),
-                )
-                for alert in case.alert_ids
+            case.summary = "\n".join(case._summarise(alert) for alert in case.alert_ids)
+
+    def _summarise(self, alert):
+        values = {
+            "product": alert.product_id.display_name,
+            "codes": alert.code_count,
+            "place": alert.place,
+            "first": fields.Date.to_string(alert.date_first),
+            "last": fields.Date.to_string(alert.date_last),
+            "allowed": ", ".join(alert.authorised_ids.mapped("display_name")),
+        }
+        if alert.picking_id:
+            return self.env._(
+                "%(product)s, delivery %(picking)s: %(codes)s items found in %(place)s between %(first)s and %(last)s; "
+                "authorised area: %(allowed)s.",
+                picking=alert.picking_id.name,
+                **values,
             )
+        names = alert._get_place_names()
+        places = [f"{names[key]} ({row['found']})" for key, row in alert._iter_places("abroad")]
+        return self.env._(
+            "%(product)s, shipped in %(month)s: %(codes)s items found between %(first)s and %(last)s in %(places)s; "
+            "authorised area: %(allowed)s.",
+            month=format_date(self.env, alert.window_start, date_format="y-MM"),
+            places=", ".join(places),
+            **values,
+        )
 
     @api.depends("credit_entry_id", "reversal_entry_id")
     def _compute_points(self):

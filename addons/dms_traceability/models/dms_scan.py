@@ -4,6 +4,7 @@ import ipaddress
 import time
 
 from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
 
 from ..fields import BigInteger
@@ -87,11 +88,43 @@ class DmsScan(models.Model):
             "views": [(False, "form")],
         }
 
+    def action_raise_alert(self):
+        """Raise an alert on the chosen scans by hand, without waiting for the statistics."""
+        if not self.env.user.has_group("dms_traceability.dms_traceability_group_inspector"):
+            raise AccessError(self.env._("Only an inspector may raise alerts."))
+        self.check_access("read")
+        wrong = self.filtered(lambda scan: scan.area != "outside" or scan.result != "genuine")
+        if wrong:
+            raise UserError(
+                self.env._(
+                    "Choose scans of genuine items outside the authorised area only. %(count)s of the chosen ones are not,"
+                    " the first is %(serial)s.",
+                    count=len(wrong),
+                    serial=wrong[0].serial,
+                )
+            )
+        taken = self.filtered("alert_id")
+        if taken:
+            raise UserError(
+                self.env._(
+                    "%(serial)s is part of %(alert)s already.",
+                    serial=taken[0].serial,
+                    alert=taken[0].alert_id.name,
+                )
+            )
+        self.env["dms.diversion.alert"].sudo()._raise(self.sudo())
+        action = self.env["ir.actions.act_window"]._for_xml_id("dms_traceability.dms_diversion_alert_action")
+        action["domain"] = [("id", "in", self.alert_id.ids)]
+        action["context"] = {}
+        return action
+
     # --- Recording --------------------------------------------------------------------------------
 
     @api.model
     def _record(self, info, gtin, serial, kind="consumer", place=None, device=None, address=None):
-        """Store one scan, compare its place with the authorised area, and alert when it is outside.
+        """Store one scan and compare its place with the authorised area.
+
+        It raises nothing by itself: see ``dms.diversion.detection``.
 
         :param info: what ``dms.code._resolve`` says of the code, None for a forgery
         :param dict place: any of ``country_id``, ``state_id`` (ids), ``city``, ``zip``, or ``latitude``, ``longitude``
@@ -175,10 +208,6 @@ class DmsScan(models.Model):
                 scan.picking_id._dms_get_authorised_territories(scan.product_id) if scan.picking_id else ()
             )
             scan.area = scan._get_area(allowed)
-        outside = self.filtered(
-            lambda scan: scan.area == "outside" and scan.result == "genuine" and not scan.alert_id
-        )
-        self.env["dms.diversion.alert"].sudo()._raise(outside)
 
     def _get_area(self, allowed):
         """Inside or outside the authorised area, or not known: a place that is too coarse proves nothing."""

@@ -4,6 +4,7 @@ from . import (
     test_code_sessions,
     test_comparison,
     test_diversion,
+    test_diversion_detection,
     test_epcis,
     test_packing,
     test_pure_codes,

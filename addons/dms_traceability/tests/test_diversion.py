@@ -24,6 +24,14 @@ class TestDiversion(DmsTraceCommon):
         (info,) = self.env["dms.code"]._resolve([(gtin, serial)])
         return self.env["dms.scan"]._record(info, gtin, serial, place=place, device=device)
 
+    def _alert(self, *serials, **place):
+        """An alert that an inspector raises by hand on one scan of each of the items."""
+        scans = self.env["dms.scan"]
+        for serial in serials:
+            scans |= self._scan(serial, **place)
+        scans.sudo(False).with_user(self.inspector).action_raise_alert()
+        return scans.alert_id.sudo(False).with_env(self.env)
+
     def test_inside_and_unknown_raise_nothing(self):
         inside = self._scan(self.serials[0], "1000")
         unknown = self._scan(self.serials[0])
@@ -35,12 +43,22 @@ class TestDiversion(DmsTraceCommon):
         )
         self.assertFalse((inside | unknown | coarse | unshipped).alert_id)
 
-    def test_outside_raises_one_alert_with_reasons(self):
+    def test_an_inspector_raises_one_alert_with_reasons(self):
         first = self._scan(self.serials[0], "2000")
         second = self._scan(self.serials[1], "2000", device="d2")
         again = self._scan(self.serials[1], "2000", device="d2")
+        scans = (first | second | again).sudo(False)
+        self.assertFalse(scans.alert_id, "scans raise nothing by themselves")
+        with self.assertRaises(AccessError):
+            scans.with_user(self.user_channel).action_raise_alert()
+        scans.with_user(self.inspector).action_raise_alert()
         alert = first.alert_id
-        self.assertEqual((first | second | again).alert_id, alert)
+        self.assertEqual(scans.alert_id, alert)
+        with self.assertRaises(UserError):
+            scans.with_user(self.inspector).action_raise_alert()
+        inside = self._scan(self.serials[2], "1000").sudo(False)
+        with self.assertRaises(UserError):
+            inside.with_user(self.inspector).action_raise_alert()
         self.assertRecordValues(
             alert,
             [
@@ -60,6 +78,7 @@ class TestDiversion(DmsTraceCommon):
 
     def test_another_country_is_outside(self):
         scan = self._scan(self.serials[0], country=self.env.ref("base.fr"))
+        scan.sudo(False).with_user(self.inspector).action_raise_alert()
         self.assertEqual((scan.area, scan.alert_id.country_id), ("outside", self.env.ref("base.fr")))
 
     def test_forged_is_recorded_without_product(self):
@@ -68,7 +87,7 @@ class TestDiversion(DmsTraceCommon):
 
     def test_case_from_alert_to_appeal(self):
         points = self.distributor_north._get_credit_points()[self.distributor_north.id]
-        alert = self._scan(self.serials[0], "2000").alert_id
+        alert = self._alert(self.serials[0], postcode="2000")
         with self.assertRaises(AccessError):
             alert.with_user(self.user_channel).action_open_case()
         action = alert.with_user(self.inspector).action_open_case()
@@ -111,7 +130,7 @@ class TestDiversion(DmsTraceCommon):
         self.assertEqual(len(clean()), 2)
 
     def test_dismissed_case_costs_nothing(self):
-        alert = self._scan(self.serials[0], "2000").alert_id
+        alert = self._alert(self.serials[0], postcode="2000")
         case = (
             self.env["dms.diversion.case"]
             .with_user(self.inspector)
@@ -123,7 +142,7 @@ class TestDiversion(DmsTraceCommon):
             case._appeal("Why?")
 
     def test_only_inspectors_rule(self):
-        alert = self._scan(self.serials[0], "2000").alert_id
+        alert = self._alert(self.serials[0], postcode="2000")
         case = self.env["dms.diversion.case"].create(
             {"partner_id": self.distributor_north.id, "alert_ids": alert.ids}
         )
@@ -135,8 +154,8 @@ class TestDiversion(DmsTraceCommon):
             case.with_user(self.user_channel).write({"answer_deadline": "2030-01-01"})
 
     def test_nobody_writes_facts_or_states(self):
-        alert = self._scan(self.serials[0], "2000").alert_id
-        other = self._scan(self.serials[0], country=self.env.ref("base.fr")).alert_id
+        alert = self._alert(self.serials[0], postcode="2000")
+        other = self._alert(self.serials[0], country=self.env.ref("base.fr"))
         case = (
             self.env["dms.diversion.case"]
             .with_user(self.inspector)
@@ -164,7 +183,7 @@ class TestDiversion(DmsTraceCommon):
         case.user_id = self.env.user
 
     def test_staff_can_read_the_screens(self):
-        alert = self._scan(self.serials[0], "2000").alert_id
+        alert = self._alert(self.serials[0], postcode="2000")
         case = self.env["dms.diversion.case"].create(
             {"partner_id": self.distributor_north.id, "alert_ids": alert.ids}
         )
@@ -180,15 +199,15 @@ class TestDiversion(DmsTraceCommon):
                         record.with_user(user).mapped(f"{name}.display_name")
 
     def test_dismissed_alert_is_not_joined(self):
-        alert = self._scan(self.serials[0], "2000").alert_id
+        alert = self._alert(self.serials[0], postcode="2000")
         alert.with_user(self.inspector).action_dismiss()
-        self.assertNotEqual(self._scan(self.serials[1], "2000").alert_id, alert)
+        self.assertNotEqual(self._alert(self.serials[1], postcode="2000"), alert)
         alert.with_user(self.inspector).action_reopen()
         self.assertEqual(alert.state, "open")
 
     def test_portal_sees_its_own_case_once_heard(self):
         clerk, sibling = self.clerk_north, self.clerk_south
-        alert = self._scan(self.serials[0], "2000").alert_id
+        alert = self._alert(self.serials[0], postcode="2000")
         case = self.env["dms.diversion.case"].create(
             {"partner_id": self.distributor_north.id, "alert_ids": alert.ids}
         )
@@ -231,7 +250,7 @@ class TestDiversion(DmsTraceCommon):
         balance = self.env["dms.rebate.balance"].search([("program_id", "=", program.id)])
         whole, price = balance.earned_amount, balance.measure_amount / 24
         self.assertGreater(whole, 0)
-        alert = self._scan(self.serials[0], "2000").alert_id
+        alert = self._alert(self.serials[0], postcode="2000")
         case = self.env["dms.diversion.case"].create(
             {"partner_id": self.distributor_north.id, "alert_ids": alert.ids}
         )
