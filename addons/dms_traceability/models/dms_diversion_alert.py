@@ -1,6 +1,6 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import SQL, format_date, get_lang
+from odoo.tools import SQL, format_date, formatLang
 
 from odoo.addons.dms_channel.tools import guard
 
@@ -167,7 +167,6 @@ class DmsDiversionAlert(models.Model):
     def _explain(self):
         """What the statistics found, in words and figures."""
         self.ensure_one()
-        lang = get_lang(self.env)
         names = self._get_place_names()
         lines = [
             self.env._(
@@ -178,7 +177,7 @@ class DmsDiversionAlert(models.Model):
                 month=format_date(self.env, self.window_start, date_format="y-MM"),
                 found=self.found_count,
                 total=self.total_count,
-                expected=lang.format("%.1f", self.expected_count),
+                expected=self._say_number(1, self.expected_count),
             )
         ]
         for key, row in self._iter_places("abroad"):
@@ -187,7 +186,7 @@ class DmsDiversionAlert(models.Model):
                     "%(place)s: %(found)s found, %(expected)s usual.",
                     place=names[key],
                     found=row["found"],
-                    expected=lang.format("%.1f", row["expected"]),
+                    expected=self._say_number(1, row["expected"]),
                 )
             )
             if row["split"]:
@@ -202,8 +201,8 @@ class DmsDiversionAlert(models.Model):
             self.env._(
                 "Probability of diversion %(probability)s %%. Of 1,000 alerts as strong as this, %(rate)s are expected to "
                 "be false.",
-                probability=lang.format("%.1f", min(100 * self.posterior, 99.9)),
-                rate=lang.format("%.2f", max(1000 * self.q_value, 0.01)),
+                probability=self._say_number(1, min(100 * self.posterior, 99.9)),
+                rate=self._say_number(2, max(1000 * self.q_value, 0.01)),
             )
         )
         lines.append(
@@ -212,6 +211,9 @@ class DmsDiversionAlert(models.Model):
             )
         )
         return "\n".join(lines)
+
+    def _say_number(self, digits, value):
+        return formatLang(self.env, value, digits=digits)
 
     def _explain_scans(self):
         picking_sudo = self.sudo().picking_id
