@@ -1,3 +1,7 @@
+# A part of a model goes before the model that inherits it.
+from . import dms_replenishment_review
+
+# isort: split
 from . import (
     dms_calendar_event,
     dms_channel_position,
@@ -14,6 +18,9 @@ from . import (
     dms_stock_health,
     dms_stock_health_day,
     dms_stock_health_rule,
+    dms_transfer_lane,
+    dms_transfer_plan,
+    dms_transfer_plan_line,
     res_company,
     res_config_settings,
     sale_order,

@@ -1,24 +1,14 @@
-from collections import defaultdict
-
-import numpy as np
-
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Command
-from odoo.tools import SQL
 
 from odoo.addons.dms_channel.tools.words import format_quantity
-
-from ..tools import forecast as engine
-from ..tools import inventory
-
-CAP_PROBABILITY = 0.9
 
 
 class DmsReplenishmentProposal(models.Model):
     _name = "dms.replenishment.proposal"
     _description = "Replenishment Proposal"
-    _inherit = ["portal.mixin", "mail.thread", "mail.activity.mixin"]
+    _inherit = ["portal.mixin", "mail.thread", "mail.activity.mixin", "dms.replenishment.review"]
     _order = "date desc, id desc"
     _check_company_auto = True
 
@@ -214,6 +204,10 @@ class DmsReplenishmentProposal(models.Model):
         rules = self.env["dms.replenishment.rule"]._get_rules(company)
         if not run or not rules:
             return self.browse()
+        if partners is None:
+            partners = self._get_due(company, rules)
+            if partners is not None and not partners:
+                return self.browse()
         rows = self._read_rows(company, run, partners)
         lines_by_partner = self._propose_lines(company, rules, rows)
         reviewed = self.env["res.partner"].browse(sorted({row[0] for row in rows}))
@@ -254,135 +248,6 @@ class DmsReplenishmentProposal(models.Model):
         renewed = opened - empty
         empty.unlink()
         return renewed | self.with_context(mail_create_nosubscribe=True).create(new)
-
-    def _read_rows(self, company, run, partners):
-        """Series of the run with stock and open orders, in product units -> list of tuples."""
-        for model in ("dms.channel.position", "sale.order", "sale.order.line", "uom.uom"):
-            self.env[model].flush_model()
-        chosen = SQL("AND s.partner_id IN %s", tuple(partners.ids) or (0,)) if partners is not None else SQL()
-        return self.env.execute_query(
-            SQL(
-                """WITH ordered AS (
-                       SELECT rp.commercial_partner_id AS partner_id, l.product_id,
-                              SUM(GREATEST(l.product_uom_qty - COALESCE(l.qty_delivered, 0), 0) * lu.factor / pu.factor) AS quantity
-                         FROM sale_order_line l
-                         JOIN sale_order o ON o.id = l.order_id
-                         JOIN res_partner rp ON rp.id = o.partner_id
-                         JOIN product_product pp ON pp.id = l.product_id
-                         JOIN product_template pt ON pt.id = pp.product_tmpl_id
-                         JOIN uom_uom lu ON lu.id = l.product_uom_id
-                         JOIN uom_uom pu ON pu.id = pt.uom_id
-                        WHERE o.state IN ('draft', 'sent', 'sale') AND o.company_id = %(company)s AND l.display_type IS NULL
-                        GROUP BY 1, 2)
-                   SELECT s.partner_id, s.product_id, (COALESCE(p.quantity, 0) - COALESCE(p.in_transit, 0))::float8,
-                          COALESCE(p.in_transit, 0)::float8,
-                          COALESCE(o.quantity, 0)::float8, s.total / s.horizon, s.cumulative, s.id
-                     FROM dms_forecast_series s
-                LEFT JOIN dms_channel_position p ON p.company_id = s.company_id AND p.partner_id = s.partner_id AND p.product_id = s.product_id
-                LEFT JOIN ordered o ON o.partner_id = s.partner_id AND o.product_id = s.product_id
-                    WHERE s.run_id = %(run)s AND s.partner_id IS NOT NULL %(chosen)s
-                    ORDER BY s.partner_id, s.product_id""",
-                company=company.id,
-                run=run.id,
-                chosen=chosen,
-            )
-        )
-
-    def _propose_lines(self, company, rules, rows):
-        """Order quantities of all rows at once -> {partner: (line values, shown at once)}."""
-        rows_by_rule = defaultdict(list)
-        partners = self.env["res.partner"].browse(sorted({row[0] for row in rows}))
-        agreements = self._get_agreements(partners, company)
-        products = (
-            self.env["product.product"]
-            .browse(sorted({row[1] for row in rows}))
-            .filtered(lambda p: p.active and p.sale_ok)
-        )
-        products.fetch(["uom_id", "categ_id"])
-        allowed = {
-            partner: set(self._allowed_products(agreement, products).ids)
-            for partner, agreement in agreements.items()
-        }
-        fits_partner = {
-            partner.id: [rule for rule in rules if rule._fits_partner(partner)] for partner in agreements
-        }
-        fits_product = {
-            (rule.id, product.id): rule._fits_product(product) for rule in rules for product in products
-        }
-        allowed_ids = {partner.id: ids for partner, ids in allowed.items()}
-        for row in rows:
-            if row[1] not in allowed_ids.get(row[0], ()):
-                continue
-            rule = next((rule for rule in fits_partner[row[0]] if fits_product.get((rule.id, row[1]))), None)
-            if rule:
-                rows_by_rule[rule].append(row)
-        result = {}
-        for rule, part in rows_by_rule.items():
-            for partner, vals in self._order_lines(rule, part):
-                lines, shown = result.get(partner, ([], True))
-                lines.append(vals)
-                result[partner] = (lines, shown and rule.auto_propose)
-        return result
-
-    def _get_agreements(self, partners, company):
-        """Distributors that may order -> {partner: its active agreement}."""
-        found = self.env["dms.agreement"]._get_active(partners, fields.Date.context_today(self), company)
-        return {partner: agreement for partner, agreement in found.items() if agreement}
-
-    def _allowed_products(self, agreement, products):
-        return agreement._covered_products(products)
-
-    def _order_lines(self, rule, rows):
-        """Yield (partner, line values) of the rows of one rule that need an order."""
-        Product = self.env["product.product"]
-        Partner = self.env["res.partner"]
-        table = self.env["dms.forecast.series"]._stack_cumulative([row[6] for row in rows])
-        values, probabilities, periods = table["values"], table["probabilities"], table["periods"]
-        protection = rule.lead_days + rule.review_days
-        stock, transit, ordered, daily = (np.array([row[i] for row in rows], float) for i in (2, 3, 4, 5))
-        expected = engine.cumulative_quantile(table["expected"][None], [0.5], periods, 0.5, protection)
-        reorder = engine.cumulative_quantile(
-            values, probabilities, periods, rule.service_level / 100, protection
-        )
-        safety = np.maximum(reorder - expected, 0)
-        target = (
-            engine.cumulative_quantile(
-                table["expected"][None], [0.5], periods, 0.5, rule.lead_days + rule.target_days
-            )
-            + safety
-        )
-        cap = engine.cumulative_quantile(values, probabilities, periods, CAP_PROBABILITY, rule.cap_days)
-        packs = {
-            product: rule._get_pack(product) for product in Product.browse(sorted({row[1] for row in rows}))
-        }
-        size = {product.id: pack.factor / product.uom_id.factor for product, pack in packs.items()}
-        pack_size = np.array([size[row[1]] for row in rows])
-        available = np.maximum(stock, 0) + transit + ordered
-        quantity = inventory.order_quantity(available, reorder, target, cap, pack_size)
-        for i in np.flatnonzero(quantity > 0):
-            product = Product.browse(rows[i][1])
-            yield (
-                Partner.browse(rows[i][0]),
-                {
-                    "product_id": product.id,
-                    "uom_id": packs[product].id,
-                    "pack_size": pack_size[i],
-                    "rule_id": rule.id,
-                    "series_id": rows[i][7],
-                    "quantity": quantity[i],
-                    "suggested_quantity": quantity[i],
-                    "stock": stock[i],
-                    "in_transit": transit[i],
-                    "on_order": ordered[i],
-                    "daily_demand": daily[i],
-                    "protection_days": protection,
-                    "expected": expected[i],
-                    "safety": safety[i],
-                    "reorder_point": reorder[i],
-                    "order_up_to": target[i],
-                    "cap": cap[i],
-                },
-            )
 
     @api.model
     def _cron_generate(self):

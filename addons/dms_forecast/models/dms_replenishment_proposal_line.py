@@ -47,6 +47,17 @@ class DmsReplenishmentProposalLine(models.Model):
         readonly=True,
         help="Delivery and one review: what is ordered today must last until the next order arrives.",
     )
+    lead_days = fields.Float(
+        "Delivery (days)", readonly=True, digits=(16, 1), help="As delivered so far, on average."
+    )
+    lead_days_late = fields.Integer(
+        "Late Delivery (days)", readonly=True, help="Nine of ten deliveries are there by then."
+    )
+    service_level = fields.Float("Service Level (%)", readonly=True)
+    abc = fields.Char("ABC", readonly=True)
+    xyz = fields.Char("XYZ", readonly=True)
+    limits = fields.Char(readonly=True, help="Why the quantity is not what the target asks for.")
+    edit_reason = fields.Char("Reason for Change", help="Why the quantity is not the suggested one.")
     expected = fields.Float(
         "Expected Demand", readonly=True, digits="Product Unit", help="In the days to bridge."
     )
@@ -102,6 +113,11 @@ class DmsReplenishmentProposalLine(models.Model):
         "reorder_point",
         "order_up_to",
         "cap",
+        "limits",
+        "edit_reason",
+        "lead_days",
+        "lead_days_late",
+        "service_level",
     )
     @api.depends_context("lang")
     def _compute_reason(self):
@@ -127,23 +143,27 @@ class DmsReplenishmentProposalLine(models.Model):
                 days=self.protection_days,
                 expected=self.expected,
                 reorder=self.reorder_point,
-                level=self.rule_id.service_level or 95,
-            ),
+                level=round(self.service_level or self.rule_id.effective_level or 95, 1),
+            )
+            if self.available < self.reorder_point
+            else _("It would last until the next order, but the order is filled up with it."),
             _(
                 "Filled up to %(target).1f, of which %(safety).1f for safety.",
                 target=self.order_up_to,
                 safety=self.safety,
             ),
         ]
-        wanted = max(self.order_up_to - self.available, 0)
-        if self.suggested_quantity < wanted:
+        if self.lead_days_late > self.lead_days + 0.5:
             reasons.append(
                 _(
-                    "Kept below the guard of %(cap).1f, so that no stock is pushed into the channel.",
-                    cap=self.cap,
+                    "Deliveries took %(mean).1f days on average and up to %(late)d; the safety covers that.",
+                    mean=self.lead_days,
+                    late=self.lead_days_late,
                 )
             )
-        elif self.pack_size > 1:
+        limits = set((self.limits or "").split(","))
+        reasons += [text for name, text in self._get_limit_words().items() if name in limits]
+        if self.pack_size > 1 and self.suggested_quantity and not limits & {"guard", "shelf"}:
             reasons.append(
                 _(
                     "Rounded to %(packs)s x %(pack)s.",
@@ -153,8 +173,34 @@ class DmsReplenishmentProposalLine(models.Model):
             )
         if self.product_uom_id.compare(self.quantity, self.suggested_quantity) != 0:
             suggested = format_quantity(self.env, self.suggested_quantity)
-            reasons.append(_("Changed by hand from %(suggested)s.", suggested=suggested))
+            reasons.append(
+                _(
+                    "Changed by hand from %(suggested)s: %(reason)s.",
+                    suggested=suggested,
+                    reason=self.edit_reason.rstrip(".。"),
+                )
+                if self.edit_reason
+                else _("Changed by hand from %(suggested)s.", suggested=suggested)
+            )
         return reasons
+
+    def _get_limit_words(self):
+        """What each limit did to the quantity, in the user's language -> {name: words}."""
+        _ = self.env._
+        return {
+            "alert": _(
+                "There is too much stock in the house already, so no more than would run out is proposed."
+            ),
+            "guard": _(
+                "Kept below the guard of %(cap).1f, so that no stock is pushed into the channel.",
+                cap=self.cap,
+            ),
+            "shelf": _("Kept to %(cap).1f, what sells well within the shelf life.", cap=self.cap),
+            "truck": _("Raised to fill the truck, the most urgent products first."),
+            "minimum": _("Raised to reach the minimum order, the most urgent products first."),
+            "budget": _("Cut to the budget of an order, from the products that last longest."),
+            "credit": _("Cut to what the credit limit leaves open, from the products that last longest."),
+        }
 
     @api.constrains("quantity")
     def _check_guard(self):
@@ -180,7 +226,27 @@ class DmsReplenishmentProposalLine(models.Model):
 
     def write(self, vals):
         self._check_open(vals)
-        return super().write(vals)
+        result = super().write(vals)
+        if {"quantity", "pack_quantity", "edit_reason"} & set(vals):
+            self._check_edit_reason()
+        return result
+
+    def _check_edit_reason(self):
+        """A quantity that differs from the suggested one has a reason."""
+        for line in self:
+            if (
+                line.suggested_quantity
+                and line.product_uom_id.compare(line.quantity, line.suggested_quantity) != 0
+                and not (line.edit_reason or "").strip()
+            ):
+                raise ValidationError(
+                    self.env._(
+                        "Say why %(product)s is to be %(quantity)s instead of %(suggested)s: enter a reason for the change.",
+                        product=line.product_id.display_name,
+                        quantity=format_quantity(self.env, line.quantity),
+                        suggested=format_quantity(self.env, line.suggested_quantity),
+                    )
+                )
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_answered(self):

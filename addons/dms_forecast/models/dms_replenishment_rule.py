@@ -1,4 +1,9 @@
+from calendar import monthrange
+
 from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+
+from ..tools import replenish
 
 
 class DmsReplenishmentRule(models.Model):
@@ -23,7 +28,44 @@ class DmsReplenishmentRule(models.Model):
     categ_ids = fields.Many2many(
         "product.category", string="Product Categories", help="With those below. Empty: all."
     )
-    lead_days = fields.Integer("Delivery (days)", required=True, default=5, help="From order to receipt.")
+    abc = fields.Selection([("A", "A"), ("B", "B"), ("C", "C")], string="ABC", help="Empty: all.")
+    xyz = fields.Selection([("X", "X"), ("Y", "Y"), ("Z", "Z")], string="XYZ", help="Empty: all.")
+    trigger = fields.Selection(
+        [
+            ("stock", "Every night, by stock"),
+            ("weekday", "On a weekday"),
+            ("dates", "On days of the month"),
+            ("orders", "After orders of its outlets"),
+            ("count", "After a count"),
+        ],
+        "Review",
+        required=True,
+        default="stock",
+        help="When a distributor's stock is looked at. An open proposal stays as it is until then.",
+    )
+    weekday = fields.Selection(
+        [
+            ("0", "Monday"),
+            ("1", "Tuesday"),
+            ("2", "Wednesday"),
+            ("3", "Thursday"),
+            ("4", "Friday"),
+            ("5", "Saturday"),
+            ("6", "Sunday"),
+        ],
+        default="0",
+    )
+    month_days = fields.Char(
+        "Days of the Month",
+        default="1, 15",
+        help="Numbers with commas; the last day where a month is shorter.",
+    )
+    lead_days = fields.Integer(
+        "Delivery (days)",
+        required=True,
+        default=5,
+        help="From order to receipt, until enough deliveries were signed for to know better.",
+    )
     review_days = fields.Integer("Review every (days)", required=True, default=7)
     target_days = fields.Integer(
         "Fill up for (days)",
@@ -36,6 +78,42 @@ class DmsReplenishmentRule(models.Model):
         required=True,
         default=95.0,
         help="Chance that stock lasts until the order after this one.",
+    )
+    service_mode = fields.Selection(
+        [("level", "By service level"), ("cost", "By cost")],
+        "Safety",
+        required=True,
+        default="level",
+    )
+    under_cost = fields.Float(
+        "A Unit Short Costs (% of price)",
+        default=20.0,
+        help="Lost margin and goodwill of a sale that could not be made.",
+    )
+    over_cost = fields.Float(
+        "A Unit Left Costs (% of price)",
+        default=1.0,
+        help="Capital, space and ageing of a unit that lies until the next order.",
+    )
+    effective_level = fields.Float("Service Level Used (%)", compute="_compute_effective_level")
+    amount_min = fields.Float("Minimum Amount", help="Of an order, in the company's currency. 0: none.")
+    quantity_min = fields.Float("Minimum Quantity", help="Units of an order. 0: none.")
+    amount_max = fields.Float("Budget of an Order", help="In the company's currency. 0: no limit.")
+    respect_credit = fields.Boolean(
+        "Within Credit Limit",
+        default=True,
+        help="Orders stay within what the agreement's credit limit leaves open.",
+    )
+    truck_weight = fields.Float(
+        "Truck: Weight (kg)", help="Orders are filled up to it by urgency. 0: not by weight."
+    )
+    truck_volume = fields.Float(
+        "Truck: Volume (m³)", help="Orders are filled up to it by urgency. 0: not by volume."
+    )
+    shelf_share = fields.Float(
+        "Shelf Life Used at Most (%)",
+        default=50.0,
+        help="Stock with the order must sell in this share of the product's shelf life, where it has one.",
     )
     cap_days = fields.Integer(
         "Never above demand of (days)",
@@ -62,6 +140,50 @@ class DmsReplenishmentRule(models.Model):
         "CHECK (lead_days >= 0 AND review_days > 0 AND target_days > 0 AND cap_days >= target_days AND service_level BETWEEN 50 AND 99.9)",
         "Days must be positive, the guard not below what is filled up for, and the service level 50 to 99.9 %.",
     )
+
+    _orders_check = models.Constraint(
+        "CHECK (amount_min >= 0 AND quantity_min >= 0 AND amount_max >= 0 AND truck_weight >= 0 AND truck_volume >= 0"
+        " AND shelf_share BETWEEN 1 AND 100 AND under_cost > 0 AND over_cost > 0 AND (amount_max = 0 OR amount_max >= amount_min))",
+        "Costs must be positive, amounts and trucks not negative, the budget not below the minimum, the share of shelf life 1 to 100 %.",
+    )
+
+    @api.depends("service_mode", "service_level", "under_cost", "over_cost")
+    def _compute_effective_level(self):
+        for rule in self:
+            if rule.service_mode == "cost":
+                rule.effective_level = 100 * float(replenish.critical_ratio(rule.under_cost, rule.over_cost))
+            else:
+                rule.effective_level = rule.service_level
+
+    @api.constrains("month_days", "trigger")
+    def _check_month_days(self):
+        for rule in self.filtered(lambda rule: rule.trigger == "dates"):
+            if not rule._get_month_days():
+                raise ValidationError(
+                    self.env._(
+                        "%s needs the days of the month on which it reviews, such as: 1, 15.", rule.name
+                    )
+                )
+
+    def _get_month_days(self):
+        """Days of the month as numbers; empty where the text holds anything else."""
+        self.ensure_one()
+        parts = [
+            part.strip() for part in (self.month_days or "").replace("，", ",").split(",") if part.strip()
+        ]
+        if not all(part.isdecimal() and 1 <= int(part) <= 31 for part in parts):
+            return set()
+        return {int(part) for part in parts}
+
+    def _is_due(self, day):
+        """Whether the rule reviews on a day; the triggers by events are asked of the distributors."""
+        self.ensure_one()
+        if self.trigger == "weekday":
+            return day.weekday() == int(self.weekday or 0)
+        if self.trigger == "dates":
+            last = monthrange(day.year, day.month)[1]
+            return day.day in {min(number, last) for number in self._get_month_days()}
+        return self.trigger == "stock"
 
     @api.model
     def _get_rules(self, company):

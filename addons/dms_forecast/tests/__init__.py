@@ -8,9 +8,11 @@ from . import (
     test_pure_inventory,
     test_pure_replay,
     test_pure_special_days,
+    test_pure_replenish,
     test_pure_transfer_plan,
     test_replenishment,
     test_security,
     test_stock_alert,
     test_stock_health,
+    test_transfer_plan,
 )

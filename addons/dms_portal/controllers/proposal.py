@@ -50,7 +50,14 @@ class ProposalPortal(DistributorPortal):
                     if not 0 <= packs <= 1e6:
                         raise UserError(request.env._("Enter quantities between 0 and 1,000,000."))
                     if line.uom_id.compare(packs, line.pack_quantity):
-                        line.pack_quantity = packs
+                        reason = (post.get("reason") or "").strip()[:500]
+                        line.write(
+                            {
+                                "pack_quantity": packs,
+                                "edit_reason": reason
+                                or request.env._("%s decided so on the portal", request.env.user.name),
+                            }
+                        )
                 proposal_sudo.action_accept()
         except (UserError, ValidationError) as error:
             return self._dms_render_proposal(proposal_sudo, error=str(error))
