@@ -169,6 +169,8 @@ def main(env):
     order = issue(env, product, lot, 24 * 300, case_size=24)
     order.action_activate()
     order.action_pack()
+    for name in ("dms_trace_code", "dms_trace_pack", "dms_trace_event_range", "dms_code_order"):
+        env.cr.execute(f"ANALYZE {name}")
     stock(env, product, lot, 24 * 300)
     picking = deliver(env, product, 24 * 300)
     labels = [f"(01){gtin}(21){text}" for gtin, part in order._iter_serials("case") for text in part]
