@@ -26,7 +26,12 @@ class AccountMove(models.Model):
         "dms.deduction", "Deduction", readonly=True, copy=False, ondelete="restrict", index="btree_not_null"
     )
     dms_transfer_id = fields.Many2one(
-        "dms.transfer", "Stock Transfer", readonly=True, copy=False, ondelete="restrict", index="btree_not_null"
+        "dms.transfer",
+        "Stock Transfer",
+        readonly=True,
+        copy=False,
+        ondelete="restrict",
+        index="btree_not_null",
     )
     dms_rebate_pending = fields.Selection(
         [("new", "New"), ("changed", "Changed")],

@@ -17,7 +17,9 @@ class ReceivePortal(DistributorPortal):
         if not member_sudo:
             return request.redirect("/my")
         values = self._prepare_portal_layout_values()
-        values.update({"page_name": "dms_receive", "outcomes": [], "error": None, "supplier": self._dms_supplier()})
+        values.update(
+            {"page_name": "dms_receive", "outcomes": [], "error": None, "supplier": self._dms_supplier()}
+        )
         if request.httprequest.method == "POST":
             texts = [line.strip() for line in (codes or "").splitlines() if line.strip()]
             answer = self._dms_receive(member_sudo, texts)

@@ -23,7 +23,9 @@ class TestReceive(DmsPortalCommon):
         return self.make_jsonrpc_request("/my/receive/scan", {"texts": texts})
 
     def test_on_a_phone(self):
-        self.start_tour(f"/my/receive?code={self.links[0]}", "dms_portal_scan_in", login=self.clerk_north.login)
+        self.start_tour(
+            f"/my/receive?code={self.links[0]}", "dms_portal_scan_in", login=self.clerk_north.login
+        )
         self.env.invalidate_all()
         self.assertEqual(self.unit.state, "received")
 

@@ -27,7 +27,8 @@ class DmsDiversionDetection(models.AbstractModel):
     @api.model
     def _cron_detect(self):
         """Judge the scans of all companies, each in a transaction of its own: what was cut off is done the next time."""
-        companies = self.env["res.company"].search([])
+        groups = self.env["dms.scan"]._read_group([], ["company_id"])
+        companies = self.env["res.company"].concat(*(company for (company,) in groups))
         cron = self.env["ir.cron"]
         cron._commit_progress(remaining=len(companies))
         for company in companies:

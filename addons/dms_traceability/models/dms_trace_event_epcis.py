@@ -47,7 +47,7 @@ class DmsTraceEventEpcis(models.AbstractModel):
     biz_location = fields.Char("Business Location", readonly=True, index="btree_not_null")
     document = fields.Json("As Captured", readonly=True)
     context = fields.Json("Name Spaces", readonly=True)
-    capture_id = fields.Many2one("dms.epcis.capture", "Capture", readonly=True, index="btree_not_null")
+    capture_id = fields.Many2one("dms.epcis.capture", readonly=True, index="btree_not_null")
 
     epcis_text = fields.Text("EPCIS", compute="_compute_epcis_text")
 

@@ -93,7 +93,11 @@ export class DmsReceive extends Interaction {
         try {
             this.stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
         } catch {
-            this.show({ ok: false, text: "", message: _t("The camera can't be used. Allow it in the browser.") });
+            this.show({
+                ok: false,
+                text: "",
+                message: _t("The camera can't be used. Allow it in the browser."),
+            });
             return;
         }
         video.srcObject = this.stream;
