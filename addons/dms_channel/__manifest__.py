@@ -61,6 +61,7 @@
         "wizard/dms_channel_position_at_views.xml",
         "views/dms_channel_comparison_views.xml",
         "views/dms_channel_week_views.xml",
+        "views/dms_channel_ranking_views.xml",
         "views/dms_feed_score_views.xml",
         "views/dms_feed_mapping_views.xml",
         "views/dms_feed_rule_views.xml",

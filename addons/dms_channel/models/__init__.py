@@ -29,6 +29,7 @@ from . import (
     dms_channel_gateway,
     dms_channel_move,
     dms_channel_position,
+    dms_channel_ranking,
     dms_channel_rollout,
     dms_channel_scope,
     dms_channel_week,

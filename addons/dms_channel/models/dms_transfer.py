@@ -557,6 +557,7 @@ class DmsTransfer(models.Model):
                 "end_reason": reason[:2000],
             }
         )
+        transfer_sudo.activity_unlink([TRANSFER_ACTIVITY])
         transfer_sudo._note(
             self.env._("Refused by %(name)s: %(reason)s", name=transfer_sudo.refused_by, reason=reason)
         )
@@ -576,6 +577,7 @@ class DmsTransfer(models.Model):
         transfer_sudo._take_back()
         transfer_sudo._void_consents_at_end(self.env._("Cancelled."))
         guard.mark(transfer_sudo).write({"state": "cancelled", "end_reason": reason})
+        transfer_sudo.activity_unlink([TRANSFER_ACTIVITY])
         transfer_sudo.env["dms.channel.position"]._refresh_in_transit(
             transfer_sudo.taker_id, transfer_sudo.line_ids.product_id
         )

@@ -237,6 +237,8 @@ class DmsTransferLedger(models.AbstractModel):
             }
         )
         transfer_sudo._note(self.env._("Received by %s.", name))
+        # the transport was arranged, whatever arrived
+        transfer_sudo.activity_feedback(["dms_channel.mail_activity_type_transfer"])
         transfer_sudo.env["dms.channel.move"]._lock_partners(
             (transfer_sudo.giver_id | transfer_sudo.taker_id).ids
         )

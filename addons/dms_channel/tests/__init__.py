@@ -45,6 +45,7 @@ from . import (
     test_pure_rebate_cases,
     test_pure_target,
     test_pure_ugly_files,
+    test_ranking,
     test_rebate_accrual,
     test_rebate_analysis,
     test_rebate_engine,

@@ -309,6 +309,7 @@ class TestTransfer(TransferCommon):
         self._assert_consistent()
         self._receive(transfer)
         self.assertEqual(transfer.state, "received")
+        self.assertFalse(transfer.activity_ids, "the transport is arranged")
         self.assertEqual(self._stock(self.distributor_south), (19, 0))
         position = self.positions.search([("partner_id", "=", self.distributor_south.id)])
         self.assertEqual(position.oldest_days, 100)
