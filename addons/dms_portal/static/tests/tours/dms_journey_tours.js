@@ -90,21 +90,21 @@ add("dms_journey_codes", () => [
     ...press("action_pack", ".o_form_view .oe_stat_button .fa-cube"),
 ]);
 
-add("dms_journey_ship", () => [
-    ...press("action_dms_scan", ".modal button[name=action_assign]"),
-    {
-        content: "take cases from the stock",
-        trigger: ".modal button[name=action_assign]",
-        run: "click",
-    },
-    { trigger: ".modal .alert-success:visible" },
-    {
-        trigger: ".modal-footer button:contains(Close)",
-        run: "click",
-    },
-    { trigger: "body:not(:has(.modal))" },
-    ...press("button_validate", state("Done")),
-]);
+add("dms_journey_ship", () => {
+    // the test hands the labels of the cases over in the page's address
+    const codes = new URLSearchParams(window.location.search).get("codes").split(",");
+    return [
+        ...press("action_dms_scan", ".o_dms_scan_line:contains(0 / 48)"),
+        ...codes.flatMap((code, index) => [
+            { trigger: ".o_dms_scan_input input.form-control", run: `edit ${code}` },
+            { content: "scan a case", trigger: ".o_dms_scan_add", run: "click" },
+            { trigger: `.o_dms_scan_line:contains(${12 * (index + 1)} / 48)` },
+        ]),
+        { trigger: ".o_dms_scan_complete" },
+        { trigger: ".o_dms_scan_back", run: "click" },
+        ...press("button_validate", state("Done")),
+    ];
+});
 
 add("dms_journey_receive", () => [
     {
