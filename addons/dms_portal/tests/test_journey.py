@@ -137,11 +137,7 @@ class TestJourney(DmsPortalCommon):
     def _ship_and_receive(self, order):
         self._form("codes", self.user_manager, "dms_traceability.dms_code_order_action", self.code_order)
         picking = order.picking_ids
-        cases = self._serials(self.code_order, "case")[:4]
-        labels = ",".join(f"HTTPS://X/01/{self.code_order.case_gtin}/21/{serial}" for serial in cases)
-        self._tour(
-            "ship", self.storeman, f"/odoo/action-stock.action_picking_tree_all/{picking.id}?codes={labels}"
-        )
+        self._ship(picking, self._serials(self.code_order, "case")[:4])
         self.assertEqual((picking.state, picking.dms_receipt_state), ("done", "in_transit"))
         self.assertEqual(picking.dms_distributor_id, self.west)
         position = self.env["dms.channel.position"].search([("partner_id", "=", self.west.id)])
@@ -149,6 +145,12 @@ class TestJourney(DmsPortalCommon):
         self._tour("receive", self.clerk_west, f"/my/deliveries/{picking.id}")
         self.assertEqual((picking.dms_receipt_state, position.in_transit), ("received", 0))
         return picking
+
+    def _ship(self, picking, cases):
+        labels = ",".join(f"HTTPS://X/01/{self.code_order.case_gtin}/21/{serial}" for serial in cases)
+        self._tour(
+            "ship", self.storeman, f"/odoo/action-stock.action_picking_tree_all/{picking.id}?codes={labels}"
+        )
 
     def _settle(self, order):
         self._form("invoice", self.user_accountant, "sale.action_orders", order)
@@ -258,7 +260,7 @@ class TestJourney(DmsPortalCommon):
 
     def _settle_scaled(self, order):
         """The next rebate is scaled by the points."""
-        self._form("ship", self.storeman, "stock.action_picking_tree_all", order.picking_ids)
+        self._ship(order.picking_ids, self._serials(self.code_order, "case")[4:7])
         self._form("invoice", self.user_accountant, "sale.action_orders", order)
         settlement = self._draft_settlement()
         self._form("scaled", self.user_accountant, "dms_channel.dms_settlement_action", settlement)
