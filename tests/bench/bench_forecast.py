@@ -86,13 +86,8 @@ def speed():
 
 
 def accuracy():
-    if not real.ROOT.exists():
-        print(
-            "  Accuracy is not measured: there are no real sales in ../shared/data/forecast beside the checkout."
-        )
-        return
     names = ("WRMSSE", "-h", "WAPE28", "SPL", "COV95")
-    for title, load in (("wholesaler's products", real.wholesaler), ("Chinese outlets", real.outlets)):
+    for title, load in real.available().items():
         data = load()
         aside = data.aside()
         print(f"  {title}, {HORIZON} days, mean of {real.ORIGINS} origins: " + " ".join(names))

@@ -13,7 +13,7 @@ import numpy as np
 
 sys.path.insert(0, os.path.join(os.environ["DMS_CHECKOUT"], "tests", "bench"))
 
-import histories
+import forecast_data as real
 from measure import measure
 
 from odoo.addons.dms_forecast.tools import forecast as engine
@@ -25,13 +25,12 @@ BRIDGED = REVIEW + LEAD
 SERVICE = (0.9, 0.95, 0.98)
 
 
-def levels_of_the_forecast(history, rows, cuts):
+def levels_of_the_forecast(demand, first, cuts):
     """Order-up-to levels by service level -> {service: (n, reviews)}."""
     levels = {service: [] for service in SERVICE}
     for cut in cuts:
-        result = engine.forecast(
-            history.demand[rows, :cut], history.mask(cut, rows), history.days[:cut], periods=(BRIDGED, 30)
-        )
+        mask = np.arange(cut)[None] >= first[:, None]
+        result = engine.forecast(demand[:, :cut], mask, periods=(BRIDGED, 30))
         for service in SERVICE:
             levels[service].append(
                 engine.cumulative_quantile(
@@ -41,9 +40,9 @@ def levels_of_the_forecast(history, rows, cuts):
     return {service: np.stack(columns, axis=1) for service, columns in levels.items()}
 
 
-def parts_of_the_textbook(history, rows, cuts):
+def parts_of_the_textbook(demand, cuts):
     """Mean of the days to bridge, and the safety stock for z = 1 -> (n, reviews) each."""
-    last = [history.demand[rows, cut - 30 : cut] for cut in cuts]
+    last = [demand[:, cut - 30 : cut] for cut in cuts]
     mean = np.stack([days.mean(1) * BRIDGED for days in last], axis=1)
     safety = [inventory.textbook_safety_stock(days.std(1, ddof=1), BRIDGED, 1.0) for days in last]
     return mean, np.stack(safety, axis=1)
@@ -65,21 +64,23 @@ def at_equal_fill(demand, mean, safety, fill):
 
 
 def main():
-    for name in histories.available():
-        history = histories.load(name)
-        begin = history.demand.shape[1] - WEEKS * REVIEW
+    for name, load in real.available().items():
+        sales = load()
+        begin = sales.demand.shape[1] - WEEKS * REVIEW
         cuts = [begin + week * REVIEW for week in range(WEEKS)]
-        rows = history.before(begin)
-        demand, price = history.demand[rows, begin:], history.price[rows]
+        able, first = sales.partakes(begin)
+        history, first = sales.demand[able], first[able]
+        price = sales.revenue[able].sum(1) / history.sum(1)
+        demand = history[:, begin:]
         levels = {}
 
-        def forecast(history=history, rows=rows, cuts=cuts, levels=levels):
-            levels.update(levels_of_the_forecast(history, rows, cuts))
+        def forecast(history=history, first=first, cuts=cuts, levels=levels):
+            levels.update(levels_of_the_forecast(history, first, cuts))
 
-        timed = measure(name, len(rows) * WEEKS, forecast)
-        mean, safety = parts_of_the_textbook(history, rows, cuts)
+        timed = measure(name, len(history) * WEEKS, forecast)
+        mean, safety = parts_of_the_textbook(history, cuts)
         print(
-            f"  {name}: {len(rows):,} series, {WEEKS} weekly reviews, {LEAD} days of delivery,"
+            f"  {name}: {len(history):,} series, {WEEKS} weekly reviews, {LEAD} days of delivery,"
             f" {timed.rate:,.0f} forecasts/s, {timed.memory:.0f} MB more"
         )
         print(f"  {'':<32} {'promised':>9} {'kept':>7} {'fill':>7} {'stock value':>13} {'of textbook':>12}")

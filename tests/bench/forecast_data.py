@@ -28,6 +28,20 @@ class Sales:
         """The third of the series, by a hash of their key, that nothing was tuned on -> bool (n,)."""
         return np.array([zlib.crc32(key.encode()) % 3 == 0 for key in self.keys])
 
+    def partakes(self, cut):
+        """Who can be forecast at day `cut`: 20 selling days, eight weeks old, sold in the last 90 days -> bool (n,), first sale (n,)."""
+        sold = self.demand[:, :cut] > 0
+        first = np.where(sold.any(1), sold.argmax(1), cut)
+        return (sold.sum(1) >= 20) & (cut - first >= 8 * SEASON) & sold[:, -90:].any(1), first
+
+
+def available():
+    """Loaders of the sales that are there by title; says so where there are none."""
+    if not ROOT.exists():
+        print("  Not measured on real sales: there are none in ../shared/data/forecast beside the checkout.")
+        return {}
+    return {"wholesaler's products": wholesaler, "Chinese outlets": outlets}
+
 
 def rows(path):
     with gzip.open(ROOT / path, "rt", encoding="utf-8") as file:
@@ -80,14 +94,13 @@ def outlets():
 def origins(sales, pick):
     """The last three horizons of some series -> [(history (n, T), actual (n, H), first sale (n,), weight (n,), cut)].
 
-    Who takes part has 20 selling days, is eight weeks old and sold in the last 90 days; the weight is the revenue of four weeks.
+    The weight is the revenue of four weeks.
     """
     out = []
     for number in range(1, ORIGINS + 1):
         cut = sales.demand.shape[1] - HORIZON * number
-        sold = sales.demand[:, :cut] > 0
-        first = np.where(sold.any(1), sold.argmax(1), cut)
-        fit = pick & (sold.sum(1) >= 20) & (cut - first >= 8 * SEASON) & sold[:, -90:].any(1)
+        able, first = sales.partakes(cut)
+        fit = pick & able
         weight = sales.revenue[fit, cut - 28 : cut].sum(1) + 1e-9
         out.append((sales.demand[fit, :cut], sales.demand[fit, cut : cut + HORIZON], first[fit], weight, cut))
     return out
