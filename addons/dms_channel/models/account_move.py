@@ -97,17 +97,7 @@ class AccountMove(models.Model):
 
     def action_view_dms_settlement(self):
         self.ensure_one()
-        return self.dms_settlement_id._get_form_action()
-
-    def _dms_get_form_action(self):
-        self.ensure_one()
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": self._name,
-            "res_id": self.id,
-            "view_mode": "form",
-            "views": [(False, "form")],
-        }
+        return self.dms_settlement_id._get_records_action(context={})
 
     # === BUSINESS ===
 

@@ -138,15 +138,5 @@ class DmsChannelRanking(models.Model):
         return SQL("COALESCE(SUM(%s) / NULLIF(SUM(%s), 0), 0)", above, below)
 
     def action_open_moves(self):
-        self.ensure_one()
-        return {
-            "type": "ir.actions.act_window",
-            "name": self.env._("Moves"),
-            "res_model": "dms.channel.move",
-            "view_mode": "list,pivot,graph",
-            "domain": [
-                ("company_id", "=", self.company_id.id),
-                ("partner_id", "=", self.partner_id.id),
-                ("product_id", "=", self.product_id.id),
-            ],
-        }
+        # a row has the id of its position
+        return self.env["dms.channel.position"].browse(self.id).action_open_moves()

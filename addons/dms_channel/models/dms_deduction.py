@@ -508,7 +508,7 @@ class DmsDeduction(models.Model):
 
     def action_view_invoice(self):
         self.ensure_one()
-        return self.move_id._dms_get_form_action()
+        return self.move_id._get_records_action(context={})
 
     def action_view_payment(self):
         self.ensure_one()
@@ -517,7 +517,7 @@ class DmsDeduction(models.Model):
 
     def action_view_entry(self):
         self.ensure_one()
-        return (self.entry_id or self.matched_id)._dms_get_form_action()
+        return (self.entry_id or self.matched_id)._get_records_action(context={})
 
     def action_view_parts(self):
         self.ensure_one()

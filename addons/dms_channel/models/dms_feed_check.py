@@ -324,6 +324,47 @@ class DmsFeedCheck(models.AbstractModel):
             )
         )
 
+    def _mark_said_twice(self, keys, told, issue):
+        """Mark right rows of ``dms_feed_checked`` that this feed holds twice: what was right before stands, else the first.
+
+        :param dict keys: {name: SQL of a line's column} of what a row is about, beside its distributor
+        :param SQL told: what a row says of it; the same again is a duplicate
+        :param str issue: of a row that says something else
+        """
+        columns = SQL(", ").join(
+            SQL("%s AS %s", column, SQL.identifier(name)) for name, column in keys.items()
+        )
+        self.env.cr.execute(
+            SQL(
+                """
+                WITH rows AS (
+                    SELECT line_id, FALSE AS stands, partner_id, %(columns)s, %(told)s AS told
+                      FROM dms_feed_checked WHERE issues = ''
+                 UNION ALL
+                    SELECT id, TRUE, partner_id, %(columns)s, %(told)s
+                      FROM dms_feed_line
+                     WHERE feed_id = %(feed)s AND state = 'ok'
+                       AND NOT EXISTS (SELECT FROM dms_feed_checked again WHERE again.line_id = dms_feed_line.id)
+                ), ranked AS (
+                    SELECT line_id, told,
+                           first_value(line_id) OVER same AS first_id, first_value(told) OVER same AS first
+                      FROM rows
+                    WINDOW same AS (PARTITION BY partner_id, %(names)s ORDER BY stands DESC, line_id)
+                )
+                UPDATE dms_feed_checked checked
+                   SET issues = CASE WHEN ranked.told = ranked.first THEN 'duplicate' ELSE %(issue)s END,
+                       duplicate_of_id = ranked.first_id
+                  FROM ranked
+                 WHERE checked.line_id = ranked.line_id AND ranked.line_id <> ranked.first_id
+                """,
+                columns=columns,
+                told=told,
+                feed=self.id,
+                names=SQL(", ").join(map(SQL.identifier, keys)),
+                issue=issue,
+            )
+        )
+
     def _get_earlier_sql(self, lines):
         """Answer the query (line_id, earlier_id, same) of the released lines that report what ``lines`` report.
 

@@ -211,32 +211,7 @@ class DmsFeedOutlet(models.AbstractModel):
 
     def _mark_outlets(self):
         """Mark rows that say nothing new, that contradict each other, or that close an outlet which is in use."""
-        self.env.cr.execute(
-            SQL(
-                """
-                WITH rows AS (
-                    SELECT line_id, FALSE AS stands, partner_id, lower(outlet_code) AS code, details
-                      FROM dms_feed_checked WHERE issues = ''
-                 UNION ALL
-                    SELECT id, TRUE, partner_id, lower(outlet_code), details
-                      FROM dms_feed_line
-                     WHERE feed_id = %s AND state = 'ok'
-                       AND NOT EXISTS (SELECT FROM dms_feed_checked again WHERE again.line_id = dms_feed_line.id)
-                ), ranked AS (
-                    SELECT line_id, details, first_value(line_id) OVER same AS first_id,
-                           first_value(details) OVER same AS first
-                      FROM rows
-                    WINDOW same AS (PARTITION BY partner_id, code ORDER BY stands DESC, line_id)
-                )
-                UPDATE dms_feed_checked checked
-                   SET issues = CASE WHEN ranked.details = ranked.first THEN 'duplicate' ELSE 'outlet_twice' END,
-                       duplicate_of_id = ranked.first_id
-                  FROM ranked
-                 WHERE checked.line_id = ranked.line_id AND ranked.line_id <> ranked.first_id
-                """,
-                self.id,
-            )
-        )
+        self._mark_said_twice({"code": SQL("lower(outlet_code)")}, SQL("details"), "outlet_twice")
         self.env.cr.execute(
             "UPDATE dms_feed_checked SET issues = 'duplicate' WHERE issues = '' AND changes = '{}'::jsonb"
         )

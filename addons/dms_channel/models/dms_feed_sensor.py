@@ -63,33 +63,12 @@ class DmsFeedSensor(models.AbstractModel):
         A reading is known by its device, moment and product. The same figure again is a duplicate; another one can't
         be right, too.
         """
-        self.env.cr.execute(
-            SQL(
-                """
-                WITH rows AS (
-                    SELECT line_id, FALSE AS stands, partner_id, lower(device_code) AS device, moment, product_id,
-                           quantity
-                      FROM dms_feed_checked WHERE issues = ''
-                 UNION ALL
-                    SELECT id, TRUE, partner_id, lower(device_code), moment, product_id, quantity
-                      FROM dms_feed_line
-                     WHERE feed_id = %s AND state = 'ok'
-                       AND NOT EXISTS (SELECT FROM dms_feed_checked again WHERE again.line_id = dms_feed_line.id)
-                ), ranked AS (
-                    SELECT line_id, quantity,
-                           first_value(line_id) OVER same AS first_id, first_value(quantity) OVER same AS first
-                      FROM rows
-                    WINDOW same AS (PARTITION BY partner_id, device, moment, product_id ORDER BY stands DESC, line_id)
-                )
-                UPDATE dms_feed_checked checked
-                   SET issues = CASE WHEN ranked.quantity = ranked.first THEN 'duplicate' ELSE 'reading_twice' END,
-                       duplicate_of_id = ranked.first_id
-                  FROM ranked
-                 WHERE checked.line_id = ranked.line_id AND ranked.line_id <> ranked.first_id
-                """,
-                self.id,
-            )
-        )
+        keys = {
+            "device": SQL("lower(device_code)"),
+            "moment": SQL("moment"),
+            "product_id": SQL("product_id"),
+        }
+        self._mark_said_twice(keys, SQL("quantity"), "reading_twice")
         self.env.cr.execute(
             SQL(
                 """

@@ -253,12 +253,12 @@ class DmsRebateAccrual(models.Model):
     def action_view_document(self):
         self.ensure_one()
         if self.transfer_id:
-            return self.transfer_id._get_form_action()
-        return self.move_id._dms_get_form_action()
+            return self.transfer_id._get_records_action(context={})
+        return self.move_id._get_records_action(context={})
 
     def action_view_entry(self):
         self.ensure_one()
-        return self.entry_id._dms_get_form_action()
+        return self.entry_id._get_records_action(context={})
 
     def action_view_invoice_lines(self):
         """Open the document's lines that made the base."""

@@ -751,7 +751,7 @@ class DmsRebateProgram(models.Model):
         if self.state == "draft":
             raise UserError(self.env._("%s is still a draft: change it directly.", self.display_name))
         if draft := self.next_ids.filtered(lambda program: program.state == "draft")[:1]:
-            return draft._get_form_action()
+            return draft._get_records_action(context={})
         if later := self.next_ids[:1]:
             raise UserError(
                 self.env._(
@@ -768,7 +768,7 @@ class DmsRebateProgram(models.Model):
                 "date_end": self.date_end if self.date_end and self.date_end > tomorrow else False,
             }
         )
-        return version._get_form_action()
+        return version._get_records_action(context={})
 
     def action_prepare_accounts(self):
         """Create the company's rebate accounts and journal where it has none, and use them here."""
@@ -822,15 +822,6 @@ class DmsRebateProgram(models.Model):
     def action_view_balances(self):
         action = self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_rebate_balance_action")
         return dict(action, domain=[("program_id", "in", self.ids)], context={})
-
-    def _get_form_action(self):
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": self._name,
-            "res_id": self.id,
-            "view_mode": "form",
-            "views": [(False, "form")],
-        }
 
     # === BUSINESS ===
 

@@ -563,7 +563,7 @@ class DmsSettlement(models.Model):
         self.ensure_one()
         if not self.posting_id:
             return True
-        return self.posting_id._dms_get_form_action()
+        return self.posting_id._get_records_action(context={})
 
     def action_view_accruals(self):
         action = self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_rebate_accrual_action")
@@ -631,15 +631,6 @@ class DmsSettlement(models.Model):
     def action_print(self):
         self.ensure_one()
         return {"type": "ir.actions.act_url", "url": DOCUMENT_URL % (self.id, "pdf"), "target": "new"}
-
-    def _get_form_action(self):
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": self._name,
-            "res_id": self.id,
-            "view_mode": "form",
-            "views": [(False, "form")],
-        }
 
     # === BUSINESS ===
 

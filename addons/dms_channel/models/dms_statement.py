@@ -371,7 +371,7 @@ class DmsStatement(models.Model):
         if not self._is_frozen():
             raise UserError(self.env._("%s is a draft or replaced: bring that one up to date.", self.name))
         if self.next_ids:
-            return self.next_ids[:1]._get_form_action()
+            return self.next_ids[:1]._get_records_action(context={})
         version = self.create(
             {
                 name: self[name].id if isinstance(self[name], models.BaseModel) else self[name]
@@ -380,7 +380,7 @@ class DmsStatement(models.Model):
             | {"version": self.version + 1, "previous_id": self.id}
         )
         self.message_post(body=self.env._("New version: %s", version._get_html_link()))
-        return version._get_form_action()
+        return version._get_records_action(context={})
 
     def action_close(self):
         """Put a statement away, as what its answers made of it; silence is never taken as consent."""
@@ -457,15 +457,6 @@ class DmsStatement(models.Model):
             ("parent_state", "=", "posted"),
             ("date", "<=", self.date_to),
         ]
-
-    def _get_form_action(self):
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": self._name,
-            "res_id": self.id,
-            "view_mode": "form",
-            "views": [(False, "form")],
-        }
 
     # === BUSINESS ===
 

@@ -86,4 +86,4 @@ class DmsStatementLine(models.Model):
         if not self.move_id:
             raise UserError(self.env._("The document of this entry was deleted after it had been stated."))
         payment = self.move_id.origin_payment_id
-        return payment._get_records_action() if payment else self.move_id._dms_get_form_action()
+        return payment._get_records_action() if payment else self.move_id._get_records_action(context={})

@@ -3,6 +3,7 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Domain
 
 from ..tools import guard
+from .dms_transfer_delivery import TRANSFER_ACTIVITY
 
 SIDES = [("giver", "Giver"), ("taker", "Taker"), ("brand", "Brand")]
 # What the parties consent to: a change asks the others again.
@@ -26,7 +27,6 @@ GUARDED = {
 OPEN = ("proposed", "agreed")
 MANAGER = "dms_channel.dms_channel_group_manager"
 USER = "dms_channel.dms_channel_group_user"
-TRANSFER_ACTIVITY = "dms_channel.mail_activity_type_transfer"
 
 
 class DmsTransfer(models.Model):
@@ -397,16 +397,6 @@ class DmsTransfer(models.Model):
         action = self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_rebate_accrual_action")
         return {**action, "domain": [("transfer_id", "=", self.id)], "context": {}}
 
-    def _get_form_action(self):
-        self.ensure_one()
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": self._name,
-            "res_id": self.id,
-            "view_mode": "form",
-            "views": [(False, "form")],
-        }
-
     def action_preview(self):
         self.ensure_one()
         return {"type": "ir.actions.act_url", "target": "self", "url": self.get_portal_url()}
@@ -557,7 +547,6 @@ class DmsTransfer(models.Model):
                 "end_reason": reason[:2000],
             }
         )
-        transfer_sudo.activity_unlink([TRANSFER_ACTIVITY])
         transfer_sudo._note(
             self.env._("Refused by %(name)s: %(reason)s", name=transfer_sudo.refused_by, reason=reason)
         )
@@ -577,7 +566,6 @@ class DmsTransfer(models.Model):
         transfer_sudo._take_back()
         transfer_sudo._void_consents_at_end(self.env._("Cancelled."))
         guard.mark(transfer_sudo).write({"state": "cancelled", "end_reason": reason})
-        transfer_sudo.activity_unlink([TRANSFER_ACTIVITY])
         transfer_sudo.env["dms.channel.position"]._refresh_in_transit(
             transfer_sudo.taker_id, transfer_sudo.line_ids.product_id
         )

@@ -12,6 +12,7 @@ from odoo.tools.image import ImageProcess
 
 from ..tools import guard, layers
 from ..tools.words import format_quantity
+from .dms_transfer_delivery import TRANSFER_ACTIVITY
 
 
 class DmsTransferLedger(models.AbstractModel):
@@ -238,7 +239,7 @@ class DmsTransferLedger(models.AbstractModel):
         )
         transfer_sudo._note(self.env._("Received by %s.", name))
         # the transport was arranged, whatever arrived
-        transfer_sudo.activity_feedback(["dms_channel.mail_activity_type_transfer"])
+        transfer_sudo.activity_feedback([TRANSFER_ACTIVITY])
         transfer_sudo.env["dms.channel.move"]._lock_partners(
             (transfer_sudo.giver_id | transfer_sudo.taker_id).ids
         )
@@ -253,7 +254,7 @@ class DmsTransferLedger(models.AbstractModel):
     def _ask_decision(self):
         if self.user_id:
             self.activity_schedule(
-                "dms_channel.mail_activity_type_transfer",
+                TRANSFER_ACTIVITY,
                 user_id=self.user_id.id,
                 summary=self.env._("Decide what became of the missing goods"),
             )
@@ -291,7 +292,7 @@ class DmsTransferLedger(models.AbstractModel):
                     vals_list.append(line._prepare_move_vals(transfer_sudo.giver_id, day, layer, 1))
         guard.mark(transfer_sudo).state = "received"
         transfer_sudo._post_moves(vals_list)
-        transfer_sudo.activity_feedback(["dms_channel.mail_activity_type_transfer"])
+        transfer_sudo.activity_feedback([TRANSFER_ACTIVITY])
         transfer_sudo._conclude()
 
     def _conclude(self):

@@ -15,4 +15,4 @@ class DmsSettlementWriteOff(models.TransientModel):
 
     def action_write_off(self):
         self.ensure_one()
-        return self.settlement_id._write_off(self.reason, self.date)._dms_get_form_action()
+        return self.settlement_id._write_off(self.reason, self.date)._get_records_action(context={})

@@ -1,3 +1,5 @@
+from collections import defaultdict
+
 import numpy as np
 
 from odoo import api, fields, models
@@ -298,15 +300,20 @@ class StockWarehouseOrderpoint(models.Model):
             ["product_qty:sum"],
         )
         today = fields.Date.context_today(self)
-        confirmed = np.zeros(len(self))
-        for i, orderpoint in enumerate(self):
-            for product, location, day, quantity in moves:
-                if (
-                    product == orderpoint.product_id
-                    and location.parent_path.startswith(orderpoint.location_id.parent_path)
-                    and (day.date() - today).days <= lead[i]
-                ):
-                    confirmed[i] += quantity
+        leaving = defaultdict(list)
+        for product, location, day, quantity in moves:
+            leaving[product].append((location.parent_path, (day.date() - today).days, quantity))
+        confirmed = np.array(
+            [
+                sum(
+                    quantity
+                    for path, days, quantity in leaving[orderpoint.product_id]
+                    if path.startswith(orderpoint.location_id.parent_path) and days <= lead[i]
+                )
+                for i, orderpoint in enumerate(self)
+            ],
+            float,
+        )
         first = {}
         for i, orderpoint in enumerate(self):
             first.setdefault(orderpoint.product_id.id, i)

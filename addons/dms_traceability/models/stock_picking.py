@@ -181,19 +181,13 @@ class StockPicking(models.Model):
         """Put scanned codes on the delivery, each for itself.
 
         :param texts: Digital Links, element strings or serials, of cases or loose units
-        :return: list of dicts ``text``, ``ok``, ``units``, ``message`` aligned with ``texts``
+        :return: list of dicts ``text``, ``ok``, ``units``, ``message`` and ``again`` (refused, for it is on this
+            document already) aligned with ``texts``
         """
         self._dms_check_scannable()
         lines = {(line["product"].id, line["lot"].id or None): line for line in self._dms_get_scan_lines()}
-        groups = (
-            self.env["dms.code.order"]
-            .sudo()
-            ._read_group(
-                [("product_id", "in", [product_id for product_id, _lot in lines]), ("first_key", ">", 0)],
-                ["gtin", "inner_gtin", "case_gtin", "pallet_gtin"],
-            )
-        )
-        gtins = {gtin for group in groups for gtin in group if gtin}
+        gtins = self._dms_get_gtins([product_id for product_id, _lot in lines])
+        again = self.env._("Scanned already.")
         Code = self.env["dms.code"]
         found = Code._read_texts(texts, gtins)
         contents = Code._count_contents([info["key"] for info in found if info])
@@ -208,7 +202,15 @@ class StockPicking(models.Model):
                 accepted.append(info["key"])
                 for order, count in inside.items():
                     self._dms_find_line(lines, order)["scanned"] += count
-            outcomes.append({"text": text, "ok": not message, "units": units, "message": message or ""})
+            outcomes.append(
+                {
+                    "text": text,
+                    "ok": not message,
+                    "units": units,
+                    "message": message or "",
+                    "again": message == again,
+                }
+            )
         if accepted:
             taken = set(self._dms_take(accepted))
             for outcome, info in zip(outcomes, found, strict=True):
@@ -216,6 +218,18 @@ class StockPicking(models.Model):
                     outcome.update(ok=False, message=self.env._("Someone else has just taken this code."))
         self.invalidate_recordset(["dms_unit_count", "dms_label_count", "dms_scan_state"])
         return outcomes
+
+    def _dms_get_gtins(self, product_ids):
+        """GTINs of all packing levels that codes of the products were ordered for -> set"""
+        groups = (
+            self.env["dms.code.order"]
+            .sudo()
+            ._read_group(
+                [("product_id", "in", product_ids), ("first_key", ">", 0)],
+                ["gtin", "inner_gtin", "case_gtin", "pallet_gtin"],
+            )
+        )
+        return {gtin for group in groups for gtin in group if gtin}
 
     def _dms_get_contents(self, counts):
         """``{code order in sudo: units}`` of ``{code order id: units}``"""
@@ -403,9 +417,6 @@ class StockPicking(models.Model):
         self.ensure_one()
         self.check_access("write")
         outcomes = self._dms_add_codes([str(text)[:200] for text in texts[:500]])
-        again = self.env._("Scanned already.")
-        for outcome in outcomes:
-            outcome["again"] = not outcome["ok"] and outcome["message"] == again
         return {"outcomes": outcomes, **self.dms_scan_load()}
 
     def dms_scan_undo(self, text):
@@ -413,17 +424,7 @@ class StockPicking(models.Model):
         self.ensure_one()
         self.check_access("write")
         self._dms_check_scannable()
-        groups = (
-            self.env["dms.code.order"]
-            .sudo()
-            ._read_group(
-                [("product_id", "in", self.move_ids.product_id.ids), ("first_key", ">", 0)],
-                ["gtin", "inner_gtin", "case_gtin", "pallet_gtin"],
-            )
-        )
-        (info,) = self.env["dms.code"]._read_texts(
-            [text], {gtin for group in groups for gtin in group if gtin}
-        )
+        (info,) = self.env["dms.code"]._read_texts([text], self._dms_get_gtins(self.move_ids.product_id.ids))
         if info:
             self._dms_release_codes([info["key"]])
         return self.dms_scan_load()
@@ -444,9 +445,6 @@ class StockPicking(models.Model):
         self.check_access("write")
         for start in range(0, len(texts), 5_000):
             outcomes += self._dms_add_codes(texts[start : start + 5_000])
-        again = self.env._("Scanned already.")
-        for outcome in outcomes:
-            outcome["again"] = not outcome["ok"] and outcome["message"] == again
         refused = [outcome for outcome in outcomes if not outcome["ok"]]
         accepted = [outcome for outcome in outcomes if outcome["ok"]]
         return {
