@@ -66,7 +66,14 @@ class Postgres:
         self.sql(f'ALTER DATABASE "{old}" RENAME TO "{new}"')
 
     def drop(self, name):
-        self.sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        # Not WITH (FORCE): it also wants to end an autovacuum worker, which only a superuser may. A plain DROP
+        # asks that worker to leave by itself, so only our own role's connections are left to end here.
+        literal = name.replace("'", "''")
+        self.sql(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            f" WHERE datname = '{literal}' AND usename = current_user AND pid <> pg_backend_pid()"
+        )
+        self.sql(f'DROP DATABASE IF EXISTS "{name}"')
 
     def comment(self, name, text):
         literal = text.replace("'", "''")
