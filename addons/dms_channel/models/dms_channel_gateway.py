@@ -288,7 +288,8 @@ class DmsChannelGateway(models.AbstractModel):
         try:
             with self.env.cr.savepoint():
                 sender = None if path.parent == folder else self._find_sender(path.parent.name)
-                feed = self._receive(
+                feeds = self.with_context(dms_feed_release=company.dms_feed_folder_release)
+                feed = feeds._receive(
                     path, path.name, partner=sender, company=company, kind=self._get_named_kind(path)
                 )
                 if company.dms_feed_folder_release and feed.ok_count:

@@ -217,6 +217,7 @@ class DmsFeedCheck(models.AbstractModel):
                        AND unit.code = lower(stage.unit_text) AND unit.product_id = product.product_id
                  %(joins)s
                    ) resolved
+          ORDER BY partner_id, product_id, date -- as the indexes of lines and moves: both are filled by a third faster
             """,
             digits=digits,
             today=today,

@@ -101,7 +101,10 @@ class DmsFeedRelease(models.AbstractModel):
         # a copy with statistics of its own: those of the big table know nothing of this transaction's rows
         self._create_temp(
             "dms_feed_release",
-            SQL("SELECT * FROM dms_feed_line WHERE feed_id = %s AND state = 'ok' ORDER BY id", self.id),
+            SQL(
+                "SELECT * FROM dms_feed_line WHERE feed_id = %s AND state = 'ok' ORDER BY partner_id, product_id, date, id",
+                self.id,
+            ),
         )
         self._create_temp("dms_feed_rate", self._get_rates_sql())
         source = self._get_count_source_sql() if self.kind == "count" else self._get_sale_source_sql()

@@ -40,7 +40,7 @@ class DmsHistoryLoader(models.AbstractModel):
         :param progress: called with (step, rows done, rows in all) as each step ends
         :return: dict: feed_id, feed, existing, rows, released, refused, refused_by_reason {words: lines},
             to_confirm_by_reason, duplicates,
-            moves, positions, positions_touched, created {distributors, outlets, products}, date_from, date_to,
+            moves, positions, created {distributors, outlets, products}, date_from, date_to,
             seconds {create, outlets, read, check, store, release, total}, lines_per_second, examples {words: what is
             wrong with the first such line}, to_confirm, outlets (the same of the outlets' file: rows, released,
             refused_by_reason, ..., or None)
@@ -75,12 +75,13 @@ class DmsHistoryLoader(models.AbstractModel):
                 outlets._release()
             seconds["outlets"] = round(time.monotonic() - since, 3)
             self._tell(progress, "outlets", outlets.released_count, outlets.line_count)
-        feed = feed_model._receive(raw, path.name, columns=columns, currency=self._get_currency(mapping))
+        feed = feed_model.with_context(dms_feed_release=True)._receive(
+            raw, path.name, columns=columns, currency=self._get_currency(mapping)
+        )
         existing = feed.id <= (before or 0)
-        moves = touched = 0
         if not existing:
-            self._tell(progress, "check", feed.ok_count, feed.line_count)
-            moves, touched = feed._release()
+            if feed.ok_count:
+                feed._release()
             seconds |= feed.timings
             self._tell(progress, "release", feed.released_count, feed.line_count)
         seconds["total"] = round(time.monotonic() - started, 3)
@@ -91,9 +92,8 @@ class DmsHistoryLoader(models.AbstractModel):
             "existing": existing,
             **self._get_counts(feed),
             "outlets": self._get_counts(outlets) if outlets else None,
-            "moves": moves,
+            "moves": 0 if existing else feed.move_count,
             "positions": positions,
-            "positions_touched": touched,
             "created": created,
             "date_from": str(feed.date_from or ""),
             "date_to": str(feed.date_to or ""),
