@@ -299,19 +299,28 @@ class DmsFeedOutlet(models.AbstractModel):
             [("feed_id", "=", self.id), ("state", "=", "ok")], order="id"
         )
         today = fields.Date.context_today(self)
+        # What a new partner takes from its parent is among its values: Odoo would write it once more, partner by partner.
         partners = self.env["res.partner"].with_context(
-            tracking_disable=True, mail_create_nosubscribe=True, active_test=False
+            tracking_disable=True,
+            mail_create_nosubscribe=True,
+            active_test=False,
+            _partners_skip_fields_sync=True,
         )
         for start in range(0, len(lines), BATCH):
             batch = lines[start : start + BATCH]
             new = batch.filtered(lambda line: not line.outlet_id)
             created = partners.create([self._prepare_outlet_vals(line, today) for line in new])
             for line in batch - new:
-                outlet = partners.browse(line.outlet_id.id)
                 if vals := self._prepare_outlet_changes(line.changes, 1, today):
-                    outlet.write(vals)
-                if contact := (line.changes or {}).get("contact"):
-                    self._prepare_contact(outlet, contact[1])
+                    partners.browse(line.outlet_id.id).write(vals)
+            outlets = [*created, *(partners.browse(line.outlet_id.id) for line in batch - new)]
+            partners.create(
+                [
+                    self._prepare_contact_vals(outlet, line.changes["contact"][1])
+                    for line, outlet in zip(new + (batch - new), outlets, strict=True)
+                    if (line.changes or {}).get("contact")
+                ]
+            )
             self.env.flush_all()
             self.env.cr.execute(
                 SQL(
@@ -325,20 +334,17 @@ class DmsFeedOutlet(models.AbstractModel):
         return len(lines), len(lines)
 
     def _prepare_outlet_vals(self, line, today):
-        changes = line.changes or {}
-        vals = self._prepare_outlet_changes(changes, 1, today) | {
+        return self._prepare_outlet_changes(line.changes, 1, today) | {
             "ref": line.outlet_code,
             "channel_role": "outlet",
             "is_company": True,
             "upstream_id": line.partner_id.id,
             "company_id": line.partner_id.company_id.id,
         }
-        if contact := changes.get("contact"):
-            vals["child_ids"] = [fields.Command.create({"name": contact[1], "type": "contact"})]
-        return vals
 
-    def _prepare_contact(self, outlet, name):
-        return outlet.create({"name": name, "type": "contact", "parent_id": outlet.id})
+    def _prepare_contact_vals(self, outlet, name):
+        inherited = outlet._get_address_values() | outlet._get_commercial_values()
+        return inherited | {"name": name, "type": "contact", "parent_id": outlet.id}
 
     def _prepare_outlet_changes(self, changes, side, today):
         """Values of the partner's fields before (0) or after (1) the changes."""
@@ -348,21 +354,22 @@ class DmsFeedOutlet(models.AbstractModel):
         return vals
 
     def _reverse_outlets(self, lines):
-        """Give the outlets back what they had before these released lines; answer (lines, those changed since).
+        """Give the outlets back what they had before these released lines; answer the lines whose outlet was changed since.
 
         An outlet that the feed made is archived: it may have orders or sales by now. What somebody else has changed
         since stays as it is.
         """
         kept = lines.browse()
         today = fields.Date.context_today(self)
-        for line in lines.sorted("id", reverse=True):
-            outlet = line.outlet_id.with_context(active_test=False, tracking_disable=True)
-            changes = line.changes or {}
-            if contact := changes.get("contact"):
-                outlet.child_ids.filtered(lambda child, name=contact[1]: child.name == name).action_archive()
-            if "new" in changes:
-                outlet.write({"active": False, "dms_closed_on": False})
-                continue
+        lines = lines.with_context(active_test=False, tracking_disable=True).sorted("id", reverse=True)
+        made = lines.filtered(lambda line: "new" in (line.changes or {}))
+        contacts = {(line.outlet_id, (line.changes or {}).get("contact", [None, None])[1]) for line in lines}
+        lines.outlet_id.child_ids.filtered(
+            lambda child: (child.parent_id, child.name) in contacts
+        ).action_archive()
+        made.outlet_id.write({"active": False, "dms_closed_on": False})
+        for line in lines - made:
+            outlet, changes = line.outlet_id, line.changes or {}
             after = self._prepare_outlet_changes(changes, 1, today)
             same = {
                 name: pair

@@ -459,16 +459,18 @@ class ResPartner(models.Model):
 
     @api.constrains("upstream_id")
     def _check_upstream(self):
-        for partner in self.filtered("upstream_id"):
-            if partner._has_cycle("upstream_id"):
-                raise ValidationError(
-                    self.env._(
-                        "%(partner)s can't be supplied by %(upstream)s: following who supplies whom leads back to"
-                        " %(partner)s. Choose another supplier.",
-                        partner=partner.display_name,
-                        upstream=partner.upstream_id.display_name,
-                    )
+        supplied = self.filtered("upstream_id")
+        if supplied._has_cycle("upstream_id"):
+            partner = next(partner for partner in supplied if partner._has_cycle("upstream_id"))
+            raise ValidationError(
+                self.env._(
+                    "%(partner)s can't be supplied by %(upstream)s: following who supplies whom leads back to"
+                    " %(partner)s. Choose another supplier.",
+                    partner=partner.display_name,
+                    upstream=partner.upstream_id.display_name,
                 )
+            )
+        for partner in supplied:
             if partner.upstream_id.channel_role != "distributor":
                 raise ValidationError(
                     self.env._(
