@@ -216,6 +216,33 @@ class TestFeedOutlet(FeedKindsCommon):
 
         self.assertEqual(count(100, 5), count(200, 60))
 
+    def test_as_many_queries_to_make_many_outlets(self):
+        def count(start, number):
+            rows = [f"R-{n},Kiosk {n},{n} Road,Ghent,1010,02{n},Ann {n}," for n in range(start, start + number)]
+            feed = self._receive("outlet", OUTLETS, *rows)
+            self.env.flush_all()
+            self.env.invalidate_all()
+            before = self.env.cr.sql_log_count
+            feed.action_release()
+            self.env.flush_all()
+            self.assertEqual(feed.released_count, number)
+            return self.env.cr.sql_log_count - before
+
+        count(0, 2)
+        self.assertLessEqual(count(200, 60), count(100, 5) + 5)
+        outlet = self._outlets().filtered(lambda outlet: outlet.ref == "R-200")
+        self.assertRecordValues(
+            outlet.child_ids,
+            [
+                {
+                    "name": "Ann 200",
+                    "street": "200 Road",
+                    "commercial_partner_id": outlet.id,
+                    "upstream_id": self.distributor_north.id,
+                }
+            ],
+        )
+
 
 @tagged("post_install", "-at_install")
 class TestFeedReturns(FeedKindsCommon):
