@@ -266,8 +266,13 @@ class TestFeedRule(DmsChannelCommon):
             self.env["dms.feed.columns"].with_user(self.user_channel).browse(feed.action_columns()["res_id"])
         )
         self.assertEqual(wizard.line_ids.mapped("sample"), ["TEA", "2025-01-05", "4", "3"])
-        for line, name in zip(wizard.line_ids, ["product_code", "date", "quantity", False], strict=True):
+        self.assertIn("unit_price", wizard.line_ids[0].names)
+        self.assertNotIn("device", wizard.line_ids[0].names)
+        for line, name in zip(wizard.line_ids, ["product_code", "date", "quantity", "quantity"], strict=True):
             line.name = name
+        with self.assertRefused("Menge, Preis"):
+            wizard.action_confirm()
+        wizard.line_ids[-1].name = False
         wizard.action_confirm()
         self.assertRecordValues(feed, [{"state": "checked", "ok_count": 1, "refusal": False}])
         later = self._receive("TEA,2025-01-06,4,3", header="Artikel,Tag,Menge,Preis")

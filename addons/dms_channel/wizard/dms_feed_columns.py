@@ -1,4 +1,5 @@
 from odoo import Command, api, fields, models
+from odoo.exceptions import UserError
 
 from ..tools.feed_columns import KINDS
 
@@ -27,6 +28,16 @@ class DmsFeedColumns(models.TransientModel):
     def action_confirm(self):
         self.ensure_one()
         columns = dict.fromkeys(KINDS[self.feed_id.kind].columns, "")
+        named = self.line_ids.filtered("name").grouped("name")
+        twice = next((lines for lines in named.values() if len(lines) > 1), None)
+        if twice:
+            raise UserError(
+                self.env._(
+                    "The columns %(headers)s are all said to be “%(name)s”. Choose the one that is.",
+                    headers=", ".join(twice.mapped("header")),
+                    name=dict(self.feed_id._get_column_labels())[twice[0].name],
+                )
+            )
         columns |= {line.name: line.header for line in self.line_ids if line.name in columns}
         self.feed_id._read_again(columns)
         return {"type": "ir.actions.client", "tag": "soft_reload"}
@@ -45,3 +56,9 @@ class DmsFeedColumnsLine(models.TransientModel):
     name = fields.Selection(
         selection=lambda self: self.env["dms.feed"]._get_column_labels(), string="Is", help="Empty: not used."
     )
+    names = fields.Json(compute="_compute_names")
+
+    @api.depends("wizard_id.feed_id")
+    def _compute_names(self):
+        for line in self:
+            line.names = list(KINDS[line.wizard_id.feed_id.kind or "sell_through"].columns)
