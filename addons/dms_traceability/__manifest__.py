@@ -21,6 +21,7 @@
         "security/dms_diversion_case_security.xml",
         "security/dms_epcis_capture_security.xml",
         "security/dms_gs1_link_security.xml",
+        "security/dms_inspection_security.xml",
         "security/dms_scan_report_security.xml",
         "security/dms_scan_security.xml",
         "security/dms_trace_event_security.xml",
@@ -37,6 +38,9 @@
         "views/dms_scan_views.xml",
         "views/dms_diversion_alert_views.xml",
         "views/dms_diversion_case_views.xml",
+        "views/dms_inspection_evidence_views.xml",
+        "views/dms_inspection_views.xml",
+        "views/inspection_templates.xml",
         "views/product_template_views.xml",
         "views/res_company_views.xml",
         "views/res_partner_views.xml",
@@ -52,6 +56,7 @@
         ],
         "web.assets_frontend": [
             "dms_traceability/static/src/scan_screen/scan_queue.js",
+            "dms_traceability/static/src/inspection/*",
         ],
         "web.assets_tests": [
             "dms_traceability/static/tests/tours/**/*",

@@ -1,1 +1,1 @@
-from . import code_file, code_page, epcis, resolver
+from . import code_file, code_page, epcis, inspection, resolver

@@ -3,6 +3,7 @@ from . import (
     dms_code_packing,
     dms_code_receipt,
     dms_code_tables,
+    dms_inspection_document,
     dms_trace_event_epcis,
 )
 
@@ -19,6 +20,8 @@ from . import (
     dms_diversion_detection,
     dms_epcis_capture,
     dms_gs1_link,
+    dms_inspection,
+    dms_inspection_evidence,
     dms_rebate_modifier,
     dms_scan,
     dms_scan_report,

@@ -105,6 +105,11 @@ class DmsDiversionAlert(models.Model):
     )
     case_id = fields.Many2one("dms.diversion.case", "Diversion Case", readonly=True, index="btree_not_null")
     user_id = fields.Many2one("res.users", "Inspector", tracking=True)
+    inspection_count = fields.Integer(
+        "Inspections",
+        compute="_compute_inspection_count",
+        groups="dms_traceability.dms_traceability_group_inspector",
+    )
 
     _window_uniq = models.UniqueIndex(
         "(company_id, partner_id, product_id, window_start) WHERE origin = 'statistics'",
@@ -141,6 +146,13 @@ class DmsDiversionAlert(models.Model):
                 expected=self.env._("usual"),
                 home_label=self.env._("authorised area"),
             )
+
+    def _compute_inspection_count(self):
+        counts = dict(
+            self.env["dms.inspection"]._read_group([("alert_id", "in", self.ids)], ["alert_id"], ["__count"])
+        )
+        for alert in self:
+            alert.inspection_count = counts.get(alert, 0)
 
     def _iter_places(self, side):
         for row in self.figures[side]:
@@ -288,6 +300,37 @@ class DmsDiversionAlert(models.Model):
         action["domain"] = [("alert_id", "in", self.ids)]
         action["context"] = {}
         return action
+
+    def action_order_inspection(self):
+        """Open an inspection order, filled in with what these alerts on one distributor say."""
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Order an Inspection"),
+            "res_model": "dms.inspection",
+            "view_mode": "form",
+            "views": [(False, "form")],
+            "context": self._prepare_inspection_context(),
+        }
+
+    def _prepare_inspection_context(self):
+        places = dict.fromkeys(filter(None, self.mapped("place")))
+        return {
+            "default_alert_id": self.id if len(self) == 1 else False,
+            "default_partner_id": self.partner_id[:1].id,
+            "default_company_id": self.company_id[:1].id,
+            "default_product_ids": self.product_id.ids,
+            "default_territory_id": self.territory_id[:1].id,
+            "default_place": ", ".join(places),
+            "default_instructions": "\n".join(alert.reason for alert in self),
+        }
+
+    def action_open_inspections(self):
+        self.ensure_one()
+        return {
+            **self.env["ir.actions.act_window"]._for_xml_id("dms_traceability.dms_inspection_action"),
+            "domain": [("alert_id", "=", self.id)],
+            "context": self._prepare_inspection_context(),
+        }
 
     # --- Raising ----------------------------------------------------------------------------------
 

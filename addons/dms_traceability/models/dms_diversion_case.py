@@ -93,6 +93,14 @@ class DmsDiversionCase(models.Model):
     credit_entry_id = fields.Many2one("dms.credit.entry", readonly=True, copy=False)
     reversal_entry_id = fields.Many2one("dms.credit.entry", "Reversal", readonly=True, copy=False)
     points = fields.Integer("Credit Points", compute="_compute_points")
+    inspection_ids = fields.One2many(
+        "dms.inspection", "case_id", "Inspections", groups="dms_traceability.dms_traceability_group_inspector"
+    )
+    inspection_count = fields.Integer(
+        "Number of Inspections",
+        compute="_compute_inspection_count",
+        groups="dms_traceability.dms_traceability_group_inspector",
+    )
 
     def _compute_access_url(self):
         super()._compute_access_url()
@@ -103,6 +111,13 @@ class DmsDiversionCase(models.Model):
     def _compute_alert_count(self):
         for case in self:
             case.alert_count = len(case.alert_ids)
+
+    def _compute_inspection_count(self):
+        counts = dict(
+            self.env["dms.inspection"]._read_group([("case_id", "in", self.ids)], ["case_id"], ["__count"])
+        )
+        for case in self:
+            case.inspection_count = counts.get(case, 0)
 
     @api.depends("alert_ids.scan_ids")
     def _compute_scan_ids(self):
@@ -253,6 +268,28 @@ class DmsDiversionCase(models.Model):
         action["domain"] = [("case_id", "=", self.id)]
         action["context"] = {}
         return action
+
+    def action_order_inspection(self):
+        """Open an inspection order on the case, filled in with what its alerts say."""
+        self.ensure_one()
+        return {**self.alert_ids.action_order_inspection(), "context": self._prepare_inspection_context()}
+
+    def _prepare_inspection_context(self):
+        return {
+            **self.alert_ids._prepare_inspection_context(),
+            "default_case_id": self.id,
+            "default_alert_id": False,
+            "default_partner_id": self.partner_id.id,
+            "default_company_id": self.company_id.id,
+        }
+
+    def action_open_inspections(self):
+        self.ensure_one()
+        return {
+            **self.env["ir.actions.act_window"]._for_xml_id("dms_traceability.dms_inspection_action"),
+            "domain": [("case_id", "=", self.id)],
+            "context": self._prepare_inspection_context(),
+        }
 
     # --- Business ---------------------------------------------------------------------------------
 
