@@ -23,6 +23,8 @@ MOVE_COLUMNS = (
     "reversed_move_id",
     "origin",
 )
+#: Columns that a source query may answer besides: those of goods that a transfer moves.
+TRANSFER_COLUMNS = ("transfer_line_id", "layer_date", "layer_price")
 MOVE_KINDS = [
     ("sell_in", "Sell-in"),
     ("sell_out", "Sell-out"),
@@ -206,31 +208,31 @@ class DmsChannelMove(models.Model):
             )
 
     @api.model
-    def _append(self, source, counts=False):
+    def _append(self, source, counts=False, columns=MOVE_COLUMNS):
         """Add the moves that the query ``source`` answers and bring the positions up to date, in one statement.
 
-        :param SQL source: answers :data:`MOVE_COLUMNS`, in this order
+        :param SQL source: answers ``columns``, in this order
         :param bool counts: whether the moves are those of stock counts
+        :param tuple columns: :data:`MOVE_COLUMNS`, perhaps with more behind
         :return: number of moves added, number of positions touched
         """
         self.env.flush_all()
         counted = counts or self._has_counts()
         if counted:
-            names = SQL(", ").join(map(SQL.identifier, MOVE_COLUMNS))
+            names = SQL(", ").join(map(SQL.identifier, columns))
             self.env["dms.feed"]._create_temp(
                 "dms_channel_added", SQL("SELECT * FROM (%s) source (%s)", source, names)
             )
             source = SQL("SELECT * FROM dms_channel_added")
-        moves, positions = self._insert(source)
+        moves, positions = self._insert(source, columns)
         if counted:
             moves += self._restate_counts(source)
             self.env["dms.channel.comparison"]._refresh_later(source)
         return moves, positions
 
     @api.model
-    def _insert(self, source):
+    def _insert(self, source, columns=MOVE_COLUMNS):
         """Add moves to the ledger, the positions and the weeks, in one statement; answer how many, and positions."""
-        columns = SQL(", ").join(map(SQL.identifier, MOVE_COLUMNS))
         added = SQL("SELECT * FROM added")
         [(moves, positions, _weeks)] = self.env.execute_query(
             SQL(
@@ -247,7 +249,7 @@ class DmsChannelMove(models.Model):
                 )
                 SELECT (SELECT count(*) FROM added), (SELECT count(*) FROM touched), (SELECT count(*) FROM summed)
                 """,
-                columns=columns,
+                columns=SQL(", ").join(map(SQL.identifier, columns)),
                 uid=self.env.uid,
                 source=source,
                 position=self.env["dms.channel.position"]._get_upsert_sql(added),
@@ -372,7 +374,14 @@ class DmsChannelMove(models.Model):
                 self.env["dms.channel.position"]._refresh_prices(delivered.partner_id, delivered.product_id)
 
     @api.model
-    def _get_reversal_sql(self, condition, origin=None):
+    def _reverse_transfer(self, lines):
+        """Take back all that transfer lines have moved, each move on its own day (see ``dms.transfer._cancel``)."""
+        columns = MOVE_COLUMNS + TRANSFER_COLUMNS
+        standing = SQL("move.transfer_line_id = ANY(%s) AND move.reversed_move_id IS NULL", lines.ids)
+        self._append(self._get_reversal_sql(standing, columns=columns), columns=columns)
+
+    @api.model
+    def _get_reversal_sql(self, condition, origin=None, columns=MOVE_COLUMNS):
         """Answer a source query for :meth:`_append`: the opposites of the moves that fulfil ``condition``."""
         replaced = {
             "quantity": SQL("-move.quantity"),
@@ -381,5 +390,5 @@ class DmsChannelMove(models.Model):
         }
         if origin:
             replaced["origin"] = SQL("%s", origin)
-        columns = SQL(", ").join(replaced.get(name, SQL.identifier("move", name)) for name in MOVE_COLUMNS)
-        return SQL("SELECT %s FROM dms_channel_move move WHERE %s", columns, condition)
+        values = SQL(", ").join(replaced.get(name, SQL.identifier("move", name)) for name in columns)
+        return SQL("SELECT %s FROM dms_channel_move move WHERE %s", values, condition)

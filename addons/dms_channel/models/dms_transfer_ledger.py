@@ -318,34 +318,11 @@ class DmsTransferLedger(models.AbstractModel):
 
     def _take_back(self):
         """Reverse all moves, each on its own day (called as superuser)."""
-        moves = self.env["dms.channel.move"].search(
-            [("transfer_line_id", "in", self.line_ids.ids), ("reversed_move_id", "=", False)]
-        )
-        if not moves:
-            return
+        moves = self.env["dms.channel.move"]
         moves._lock_partners((self.giver_id | self.taker_id).ids)
         if self.state in ("difference", "received"):
             self._check_still_there()
-        moves.create(
-            [
-                {
-                    "kind": move.kind,
-                    "company_id": move.company_id.id,
-                    "partner_id": move.partner_id.id,
-                    "product_id": move.product_id.id,
-                    "lot_id": move.lot_id.id,
-                    "date": move.date,
-                    "quantity": -move.quantity,
-                    "currency_id": move.currency_id.id,
-                    "transfer_line_id": move.transfer_line_id.id,
-                    "layer_date": move.layer_date,
-                    "layer_price": move.layer_price,
-                    "reversed_move_id": move.id,
-                    "origin": move.origin,
-                }
-                for move in moves
-            ]
-        )
+        moves._reverse_transfer(self.line_ids)
 
     def _check_still_there(self):
         """What the taker has received can be taken back only as long as it has it."""

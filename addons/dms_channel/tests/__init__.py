@@ -59,4 +59,5 @@ from . import (
     test_territory,
     test_transfer,
     test_transfer_credit,
+    test_transfer_sessions,
 )

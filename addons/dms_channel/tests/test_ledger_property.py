@@ -1,3 +1,4 @@
+import itertools
 import os
 import random
 from collections import defaultdict
@@ -5,9 +6,14 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from freezegun import freeze_time
+
+from odoo import Command
+from odoo.exceptions import UserError
 from odoo.tests import tagged
 
-from odoo.addons.dms_channel.tests.common import DmsChannelCommon
+from odoo.addons.dms_channel.tests.common import SIGNATURE, DmsChannelCommon
+from odoo.addons.dms_channel.tools import guard
 
 #: A sequence is what befalls one distributor in ten rounds. The full proof:
 #: DMS_LEDGER_SEQUENCES=3000 ./dms test addons/dms_channel/tests/test_ledger_property.py
@@ -15,6 +21,8 @@ SEQUENCES = int(os.environ.get("DMS_LEDGER_SEQUENCES", "100"))
 #: Distributors that play at once.
 LANES = 100
 ROUNDS = 10
+#: Pairs of distributors of which something befalls a transfer, each time transfers have their turn.
+DEALS = 12
 #: Days in which all happens; few of them, so that much happens on the same one.
 DAYS = 12
 
@@ -33,6 +41,18 @@ class Move(NamedTuple):
     price: Decimal = Decimal(0)
 
 
+class Deal(NamedTuple):
+    """A transfer: ``received`` is what arrived, ``shipped`` what left."""
+
+    giver: int
+    taker: int
+    product: int
+    quantity: Decimal
+    state: str = "agreed"
+    shipped: Decimal = Decimal(0)
+    received: Decimal = Decimal(0)
+
+
 class SimpleLedger:
     """What must be true, without a ledger: what came, went and was counted, in the order of the days.
 
@@ -42,11 +62,31 @@ class SimpleLedger:
     def __init__(self):
         self.moves = {}
         self.counts = {}
+        #: transfers that are not at their end, by id
+        self.deals = {}
 
     def copy(self):
         twin = SimpleLedger()
-        twin.moves, twin.counts = dict(self.moves), dict(self.counts)
+        twin.moves, twin.counts, twin.deals = dict(self.moves), dict(self.counts), dict(self.deals)
         return twin
+
+    def transit(self):
+        """Answer {(partner, product): on its way to it}."""
+        waiting = defaultdict(Decimal)
+        for deal in self.deals.values():
+            if deal.state in ("shipped", "difference"):
+                waiting[deal.taker, deal.product] += deal.shipped - deal.received
+        return waiting
+
+    def free(self, partner, product, without=None):
+        """Answer what a distributor has, has got, and has not promised to anybody."""
+        days = self.play()[0].get((partner, product))
+        promised = sum(
+            deal.quantity
+            for key, deal in self.deals.items()
+            if key != without and deal.state == "agreed" and (deal.giver, deal.product) == (partner, product)
+        )
+        return (days[-1][1] if days else 0) - self.transit()[partner, product] - promised
 
     def play(self):
         """Answer {(partner, product): [(day, stock at its end)]} and {(partner, product, day): found by counts}."""
@@ -136,6 +176,35 @@ class TestLedgerProperty(DmsChannelCommon):
                 for lane in cls.lanes
             ]
         )  # fmt: skip
+        cls.lanes.territory_id = cls.territory_south
+        agreements = cls.env["dms.agreement"].create(
+            [
+                {
+                    "partner_id": lane.id,
+                    "date_start": "2020-01-01",
+                    "line_ids": [Command.create({"territory_id": cls.territory_south.id})],
+                }
+                for lane in cls.lanes
+            ]
+        )
+        guard.mark(agreements).write({"state": "active", "activated_on": "2020-01-01"})
+        portal = cls.env.ref("base.group_portal")
+        clerks = cls.env["res.users"].with_context(no_reset_password=True).create(
+            [
+                {
+                    "name": f"Clerk {lane.ref}",
+                    "login": f"clerk {lane.ref}",
+                    "group_ids": [Command.set(portal.ids)],
+                    "company_id": cls.company.id,
+                    "company_ids": [Command.set(cls.company.ids)],
+                }
+                for lane in cls.lanes
+            ]
+        )  # fmt: skip
+        for lane, clerk in zip(cls.lanes, clerks, strict=True):
+            clerk.partner_id.parent_id = lane
+        cls.clerks = dict(zip(cls.lanes.ids, clerks, strict=True))
+        cls.company.dms_transfer_credit_policy = "giver"
 
     def test_against_a_simple_model(self):
         for seed in range(-(-SEQUENCES // LANES)):
@@ -149,7 +218,7 @@ class TestLedgerProperty(DmsChannelCommon):
         self.rng = rng
         self.model = SimpleLedger()
         self.sent = []
-        self.rows = defaultdict(dict)
+        self.numbers = itertools.count()
         self.start = date(2023, 1, 1) + timedelta(days=rng.randrange(300))
         for _round in range(ROUNDS):
             for action in rng.sample(
@@ -158,7 +227,14 @@ class TestLedgerProperty(DmsChannelCommon):
                     self._sell,
                     self._count,
                     self._deliver,
-                    self._transfer,
+                    self._agree,
+                    self._agree,
+                    self._ship,
+                    self._ship,
+                    self._sign,
+                    self._decide,
+                    self._cancel,
+                    self._do_again,
                     self._mend,
                     self._reverse_moves,
                     self._reverse_feed,
@@ -166,7 +242,7 @@ class TestLedgerProperty(DmsChannelCommon):
                     self._replace,
                     self._own_file,
                 ],
-                6,
+                10,
             ):
                 self._maybe_killed(action)
             self._compare_positions()
@@ -342,19 +418,113 @@ class TestLedgerProperty(DmsChannelCommon):
             )
         self._add_moves(vals_list)
 
-    def _transfer(self):
-        """What leaves one distributor comes to another, perhaps days later and not all of it."""
-        lanes = self._some_lanes(0.3)
-        vals_list = []
-        for source, target in zip(lanes[::2], lanes[1::2], strict=False):
-            day, quantity, product = self._day(), self._number(), self.rng.choice([*self.products.values()])
-            arrived = quantity - (self.rng.choice([0, 0, 1]) * quantity / 2).quantize(Decimal("0.01"))
-            vals_list += [
-                {"kind": "transfer", "partner_id": source.id, "product_id": product, "date": day, "quantity": -float(quantity)},
-                {"kind": "transfer", "partner_id": target.id, "product_id": product, "date": self._day(), "quantity": float(arrived)},
-            ]  # fmt: skip
-        if vals_list:
-            self._add_moves(vals_list)
+    # -- transfers ---------------------------------------------------------------------------------------------------
+
+    def _agree(self):
+        """Transfers are proposed, and both distributors and the brand agree, if the giver has the goods to spare."""
+        lanes = self.rng.sample(list(self.lanes), min(2 * DEALS, len(self.lanes)))
+        for giver, taker in zip(lanes[::2], lanes[1::2], strict=False):
+            product = self.rng.choice([*self.products.values()])
+            free = self.model.free(giver.id, product)
+            quantity = self._number()
+            if free <= 0 and self.rng.random() < 0.8:
+                continue
+            if free > 0 and self.rng.random() < 0.9:
+                quantity = max(
+                    (free * self.rng.randrange(1, 100) / 100).quantize(Decimal("0.01")), Decimal("0.01")
+                )
+            line = {"product_id": product, "product_uom_qty": float(quantity)}
+            with freeze_time(self._day()):
+                transfer = self.env["dms.transfer"].create(
+                    {"giver_id": giver.id, "taker_id": taker.id, "line_ids": [Command.create(line)]}
+                )
+                if quantity > free:
+                    with self.assertRefused("to spare"):
+                        transfer.with_user(self.user_manager).action_propose()
+                    continue
+                transfer.with_user(self.user_manager).action_propose()
+                for lane in (giver, taker):
+                    transfer.with_user(self.clerks[lane.id])._agree(lane.name)
+            self.assertEqual(transfer.state, "agreed")
+            self.model.deals[transfer.id] = Deal(giver.id, taker.id, product, quantity)
+
+    def _some_deals(self, *states):
+        keys = sorted(key for key, deal in self.model.deals.items() if deal.state in states)
+        for key in self.rng.sample(keys, min(DEALS, len(keys))):
+            with freeze_time(day := self._day()):
+                yield self.env["dms.transfer"].browse(key), self.model.deals[key], day
+
+    def _less(self, quantity):
+        return (quantity * self.rng.choice([1, 1, Decimal("0.5"), Decimal("0.37")])).quantize(Decimal("0.01"))
+
+    def _move_deal(self, transfer, deal, day, quantities):
+        """Goods come and go by transfers on the day; ``quantities`` by distributor."""
+        for partner, quantity in quantities:
+            if quantity:
+                move = Move(partner, deal.product, 0, day, "transfer", quantity)
+                self.model.moves["deal", transfer.id, next(self.numbers), partner] = move
+
+    def _ship(self):
+        """The goods, or a part of them, leave: nothing does where they were sold meanwhile."""
+        for transfer, deal, day in self._some_deals("agreed"):
+            shipped, own = self._less(deal.quantity), transfer.with_user(self.clerks[deal.giver])
+            quantities = {transfer.line_ids: (float(shipped), "broken")}
+            if deal.quantity > self.model.free(deal.giver, deal.product, without=transfer.id):
+                with self.assertRefused("to spare"):
+                    own._ship("Giver", quantities)
+                continue
+            if not shipped:
+                with self.assertRefused("Nothing is shipped"):
+                    own._ship("Giver", quantities)
+                continue
+            own._ship("Giver", quantities)
+            self.model.deals[transfer.id] = deal._replace(state="shipped", shipped=shipped)
+            self._move_deal(transfer, deal, day, ((deal.giver, -shipped), (deal.taker, shipped)))
+
+    def _sign(self):
+        for transfer, deal, _day in self._some_deals("shipped"):
+            received = self._less(deal.shipped) if self.rng.random() < 0.9 else Decimal(0)
+            transfer.with_user(self.clerks[deal.taker])._receive(
+                "Taker", SIGNATURE, {transfer.line_ids: (float(received), "lost on the way")}
+            )
+            state = "received" if received == deal.shipped else "difference"
+            self.assertEqual(transfer.state, state)
+            self.model.deals[transfer.id] = deal._replace(state=state, received=received)
+
+    def _decide(self):
+        for transfer, deal, day in self._some_deals("difference"):
+            fate, missing = self.rng.choice(["lost", "returned"]), deal.shipped - deal.received
+            own = transfer.with_user(self.user_manager)
+            own.line_ids.write({"fate": fate, "fate_reason": "asked the driver"})
+            own.action_decide()
+            self.model.deals[transfer.id] = deal._replace(state="received")
+            back = missing if fate == "returned" else Decimal(0)
+            self._move_deal(transfer, deal, day, ((deal.taker, -missing), (deal.giver, back)))
+
+    def _cancel(self):
+        """In any state, whatever came after it, but not what the taker has sold already."""
+        for transfer, deal, _day in self._some_deals("agreed", "shipped", "difference", "received"):
+            if self.rng.random() < 0.5:
+                continue
+            days = self.model.play()[0].get((deal.taker, deal.product))
+            there = (days[-1][1] if days else 0) - self.model.transit()[deal.taker, deal.product]
+            own = transfer.with_user(self.user_manager)
+            if deal.state in ("difference", "received") and there < deal.received:
+                with self.assertRefused("has sold some"):
+                    own.action_cancel()
+                continue
+            own.action_cancel()
+            del self.model.deals[transfer.id]
+            for key in [key for key in self.model.moves if key[:2] == ("deal", transfer.id)]:
+                del self.model.moves[key]
+
+    def _do_again(self):
+        """What has happened to a transfer already does not happen once more."""
+        for transfer, deal, _day in self._some_deals("shipped", "received"):
+            with self.assertRaises(UserError), self.env.cr.savepoint():
+                transfer._ship("Giver") if deal.state == "shipped" else transfer._receive("Taker")
+
+    # -- corrections -------------------------------------------------------------------------------------------------
 
     def _released(self, domain=()):
         return self.env["dms.feed.line"].search(
@@ -388,8 +558,9 @@ class TestLedgerProperty(DmsChannelCommon):
         self._release(feed)
 
     def _reverse_moves(self):
-        """Single moves are taken back: of a feed's line, a delivery or one end of a transfer."""
-        keys = self.rng.sample(sorted(self.model.moves, key=str), min(8, len(self.model.moves)))
+        """Single moves are taken back: of a feed's line or a delivery."""
+        keys = sorted((key for key in self.model.moves if key[0] != "deal"), key=str)
+        keys = self.rng.sample(keys, min(8, len(keys)))
         lines = self.env["dms.feed.line"].browse({key[1] for key in keys if key[0] != "move"})
         counts = self.rng.sample(sorted(self.model.counts), min(3, len(self.model.counts)))
         lines |= lines.browse(counts)
@@ -432,9 +603,18 @@ class TestLedgerProperty(DmsChannelCommon):
 
     def _compare_positions(self):
         rows = self._query(
-            "SELECT partner_id, product_id, quantity::text FROM dms_channel_position WHERE partner_id = ANY(%s)"
+            "SELECT partner_id, product_id, quantity::text, in_transit::text FROM dms_channel_position"
+            " WHERE partner_id = ANY(%s)"
         )
-        exact = {(partner, product): Decimal(text) for partner, product, text in rows if Decimal(text)}
+        exact = {
+            (partner, product): Decimal(text) for partner, product, text, _transit in rows if Decimal(text)
+        }
+        transit = {
+            (partner, product): Decimal(text) for partner, product, _text, text in rows if Decimal(text)
+        }
+        self.assertEqual(
+            transit, {series: waiting for series, waiting in self.model.transit().items() if waiting}
+        )
         stocks, _found = self.model.play()
         self.assertEqual(exact, {series: days[-1][1] for series, days in stocks.items() if days[-1][1]})
 
