@@ -19,6 +19,7 @@ GUARDED_FIELDS = {
     "filename",
     "content_hash",
     "mapping_columns",
+    "typed",
     "line_count",
     "ok_count",
     "error_count",
@@ -126,6 +127,9 @@ class DmsFeed(models.Model):
     file = fields.Binary(related="attachment_id.datas", string="File")
     filename = fields.Char(string="File Name", readonly=True)
     content_hash = fields.Char(string="SHA-256", readonly=True, copy=False)
+    typed = fields.Boolean(
+        string="Typed In", readonly=True, copy=False, help="Written in a form instead of sent as a file."
+    )
     mapping_columns = fields.Json(readonly=True, help="How the file was read: encoding, separator, columns.")
     line_ids = fields.One2many(comodel_name="dms.feed.line", inverse_name="feed_id", readonly=True)
     open_line_ids = fields.One2many(

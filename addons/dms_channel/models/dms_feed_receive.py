@@ -1,4 +1,6 @@
 import contextlib
+import csv
+import io
 import time
 
 import psycopg2.errors
@@ -37,6 +39,7 @@ class DmsFeedReceive(models.AbstractModel):
         kind="sell_through",
         currency=None,
         keep=False,
+        typed=False,
     ):
         """Take a file into the inbox and check each of its lines.
 
@@ -53,6 +56,7 @@ class DmsFeedReceive(models.AbstractModel):
         :param currency: of prices and amounts, the company's where None
         :param bool keep: take a file whose columns are not recognised, too: it waits, without lines, for somebody to
             say what they are (:meth:`_read_again`)
+        :param bool typed: the file was written from a form: it says nothing of how the sender's files look
         :raises UserError: where the file can't be read, with a sentence that says how to mend it
         :return: dms.feed
         """
@@ -88,6 +92,7 @@ class DmsFeedReceive(models.AbstractModel):
                     feed_sudo._prepare_feed_vals(
                         filename, sender, company, kind, currency, content_hash, layout
                     )
+                    | {"typed": typed}
                 )
                 new_sudo.flush_recordset()
             except psycopg2.errors.UniqueViolation as error:
@@ -101,6 +106,30 @@ class DmsFeedReceive(models.AbstractModel):
         except feed_reader.FeedError as error:
             raise UserError(self._translate_error(error)) from error
         return new_sudo.with_env(self.env)
+
+    @api.model
+    def _receive_rows(self, rows, kind="sell_through", **options):
+        """Take lines that somebody typed into a form; they are kept as a file, and checked, like any other.
+
+        :param rows: list of {name of a column of the kind: text as typed}
+        :param options: of :meth:`_receive`
+        :raises UserError: where nothing was typed
+        :return: dms.feed
+        """
+        if not rows:
+            raise UserError(
+                self.env._("Nothing was filled in. Write a quantity beside at least one product.")
+            )
+        names = [name for name in KINDS[kind].columns if any(row.get(name) for row in rows)]
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, names, restval="", extrasaction="ignore", lineterminator="\r\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        filename = self.env._("Typed in.csv")
+        columns = {name: name for name in names}
+        return self._receive(
+            buffer.getvalue().encode(), filename, kind=kind, columns=columns, typed=True, **options
+        )
 
     def _keep_file(self, raw, filename):
         """Keep the file as it came, bytes or a path."""
@@ -278,6 +307,7 @@ class DmsFeedReceive(models.AbstractModel):
                 ("kind", "=", kind),
                 ("mapping_columns", "!=", False),
                 ("line_count", ">", 0),
+                ("typed", "=", False),
             ],
             limit=1,
         ).mapping_columns

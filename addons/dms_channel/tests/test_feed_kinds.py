@@ -218,7 +218,9 @@ class TestFeedOutlet(FeedKindsCommon):
 
     def test_as_many_queries_to_make_many_outlets(self):
         def count(start, number):
-            rows = [f"R-{n},Kiosk {n},{n} Road,Ghent,1010,02{n},Ann {n}," for n in range(start, start + number)]
+            rows = [
+                f"R-{n},Kiosk {n},{n} Road,Ghent,1010,02{n},Ann {n}," for n in range(start, start + number)
+            ]
             feed = self._receive("outlet", OUTLETS, *rows)
             self.env.flush_all()
             self.env.invalidate_all()

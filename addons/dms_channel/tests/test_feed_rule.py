@@ -1,6 +1,7 @@
 from freezegun import freeze_time
 
 from odoo.exceptions import AccessError, UserError
+from odoo.fields import Command
 from odoo.tests import tagged
 
 from odoo.addons.dms_channel.tests.common import DmsChannelCommon
@@ -283,6 +284,49 @@ class TestFeedRule(DmsChannelCommon):
             self._receive(
                 "TEA,2025-01-06,4,3", header="Artikel,Tag,Menge,Preis", partner=self.distributor_south
             )
+
+    def test_typed_in(self):
+        """What is typed goes the way of a file, and says nothing of how the sender's files look."""
+        own = self._receive("TEA,2025-01-05,100,4", header="sku,date,stock,sold")
+        own._read_again({"product_code": "sku", "date": "date", "quantity": "sold"})
+        wizard = self.env["dms.feed.upload"].with_user(self.user_channel)
+        values = {
+            "source": "typed",
+            "line_ids": [
+                Command.create({"product_id": self.product_tea.id, "date": "2025-01-06", "quantity": 1.5}),
+                Command.create(
+                    {
+                        "product_id": self.product_chips.id,
+                        "outlet_id": self.outlet.id,
+                        "date": "2025-01-06",
+                        "quantity": 3,
+                        "price_unit": 2.5,
+                    }
+                ),
+            ],
+        }
+        with self.assertRefused("choose the sender"):
+            wizard.create(values).action_upload()
+        sender = {"partner_id": self.distributor_north.id}
+        with self.assertRefused("Nothing was filled in"):
+            wizard.create({"source": "typed", **sender}).action_upload()
+        with self.assertRefused("come as a file"):
+            wizard.create({**values, **sender, "kind": "outlet"})
+        feed = self.env["dms.feed"].browse(wizard.create(values | sender).action_upload()["res_id"])
+        self.assertRecordValues(
+            feed, [{"typed": True, "ok_count": 2, "partner_id": self.distributor_north.id}]
+        )
+        self.assertEqual(
+            [(line.product_id, line.outlet_id, line.quantity, line.price_unit) for line in feed.line_ids],
+            [
+                (self.product_tea, self.env["res.partner"], 1.5, 0),
+                (self.product_chips, self.outlet, 3, 2.5),
+            ],
+        )
+        self.assertIn(b"2025-01-06", feed.attachment_id.raw, "it is kept like a file")
+        self.assertEqual(wizard.create(values | sender).action_upload()["res_id"], feed.id)
+        later = self._receive("TEA,2025-01-07,90,5", header="sku,date,stock,sold")
+        self.assertEqual(later.line_ids.quantity, 5, "the file's columns are remembered")
 
     def test_a_guess_that_is_wrong_is_corrected(self):
         header = "sku,date,stock,sold"

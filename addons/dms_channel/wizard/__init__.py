@@ -9,6 +9,7 @@ from . import (
     dms_feed_map_codes,
     dms_feed_supersede,
     dms_feed_upload,
+    dms_feed_upload_line,
     dms_grade_decision,
     dms_order_release,
     dms_order_split,

@@ -1,6 +1,6 @@
 import base64
 
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from ..tools import feed_reader
@@ -26,8 +26,15 @@ class DmsFeedUpload(models.TransientModel):
         required=True,
         default=lambda self: self.env.company.currency_id,
     )
+    source = fields.Selection([("file", "A file"), ("typed", "Typed in here")], required=True, default="file")
     file = fields.Binary(attachment=False)
     filename = fields.Char()
+    line_ids = fields.One2many("dms.feed.upload.line", "wizard_id", string="Lines")
+
+    @api.constrains("source", "kind")
+    def _check_source(self):
+        if self.filtered(lambda wizard: wizard.source == "typed" and wizard.kind in ("outlet", "sensor")):
+            raise UserError(self.env._("Outlets and shelf readings come as a file. Choose one."))
 
     def action_template(self):
         """Download an empty file with the columns of this kind."""
@@ -48,16 +55,17 @@ class DmsFeedUpload(models.TransientModel):
 
     def action_upload(self):
         self.ensure_one()
-        if not self.file:
+        options = {"partner": self.partner_id, "kind": self.kind, "currency": self.currency_id}
+        if self.source == "typed":
+            if not self.partner_id:
+                raise UserError(self.env._("Say whose report this is: choose the sender."))
+            feed = self.env["dms.feed"]._receive_rows(self.line_ids._get_rows(), **options)
+        elif not self.file:
             raise UserError(self.env._("Choose the file to upload."))
-        feed = self.env["dms.feed"]._receive(
-            base64.b64decode(self.file),
-            self.filename or self.env._("Upload"),
-            partner=self.partner_id,
-            kind=self.kind,
-            currency=self.currency_id,
-            keep=True,
-        )
+        else:
+            feed = self.env["dms.feed"]._receive(
+                base64.b64decode(self.file), self.filename or self.env._("Upload"), keep=True, **options
+            )
         return {
             "type": "ir.actions.act_window",
             "res_model": "dms.feed",

@@ -5,6 +5,7 @@ from . import (
     delivery,
     distributor,
     feed,
+    feed_form,
     home,
     order,
     outlet,

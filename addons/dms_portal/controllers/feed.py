@@ -410,7 +410,7 @@ class FeedPortal(DistributorPortal):
             products = feed_sudo.env["product.product"].browse(row[0] for row in differences)
             names = {product.id: product.display_name for product in products}
             values["differences"] = [(names[row[0]], row[1], row[2]) for row in differences]
-        if values["may_work"] and not feed_sudo.move_count and feed_sudo.partner_id:
+        if values["may_work"] and not feed_sudo.move_count and feed_sudo.partner_id and not feed_sudo.typed:
             values["column_labels"] = feed_sudo._get_column_labels(feed_sudo.kind)[:-1]
             values["column_choices"] = feed_sudo._get_column_choices()
         success = None

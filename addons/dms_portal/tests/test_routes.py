@@ -329,6 +329,54 @@ class TestRoutes(DmsPortalCommon):
         )
         self.assertIn("alert-danger", response.text)
 
+    def test_typed_in(self):
+        """A report without a file; what is wrong with a quantity is said on its line, as in a file."""
+        self._login(self.clerk_north)
+        self.env["dms.channel.move"].sudo().create(
+            {
+                "kind": "sell_in",
+                "partner_id": self.distributor_north.id,
+                "product_id": self.product_chips.id,
+                "date": Date.today(),
+                "quantity": 40,
+            }
+        )
+        page = self._get("/my/feeds/form").text
+        self.assertIn(f'name="quantity_{self.product_chips.id}"', page)
+        self.assertIn(self.outlet.name, page)
+        self.assertNotIn(self.outlet.name, self._get("/my/feeds/form?kind=count").text)
+        filled = {
+            "date": str(Date.today()),
+            "outlet": self.outlet.ref,
+            f"quantity_{self.product_chips.id}": "2",
+            "code_0": "GT-9000",
+            "more_0": "1",
+            "code_1": "TEA",
+            "more_1": "some",
+        }
+        self.assertIn("Nothing was filled in", self._post("/my/feeds/form", date=filled["date"]).text)
+        answer = self._post("/my/feeds/form", **filled)
+        feed = self.env["dms.feed"].sudo().search([("partner_id", "=", self.distributor_north.id)], limit=1)
+        self.assertTrue(answer.headers["Location"].endswith(f"/my/feeds/{feed.id}"))
+        self.assertRecordValues(feed, [{"typed": True, "ok_count": 1, "error_count": 2}])
+        self.assertEqual(
+            [(line.outlet_id, line.issues) for line in feed.line_ids],
+            [
+                (self.outlet, False),
+                (self.outlet, "product_unknown"),
+                (self.outlet, "quantity_unreadable"),
+            ],
+        )
+        self.assertIn("again=1", self._post("/my/feeds/form", **filled).headers["Location"])
+        count = self._post(
+            "/my/feeds/form",
+            kind="count",
+            **{"date": filled["date"], f"quantity_{self.product_chips.id}": "0"},
+        )
+        self.assertIn("Release 1 line", self._get(count.headers["Location"]).text)
+        self._login(self.clerk_other)
+        self.assertNotIn(f'name="quantity_{self.product_chips.id}"', self._get("/my/feeds/form").text)
+
     def test_templates(self):
         self._login(self.clerk_north)
         for kind in ("sell_through", "count"):

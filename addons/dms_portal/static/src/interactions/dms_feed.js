@@ -86,5 +86,31 @@ export class DmsUpload extends Interaction {
     }
 }
 
+/** Shows only the products that match what is typed; what has a quantity stays in sight. */
+export class DmsFeedForm extends Interaction {
+    static selector = ".o_dms_feed_form";
+    dynamicContent = {
+        ".o_dms_form_search": { "t-on-input": this.onSearch, "t-on-keydown": this.onKeydown },
+    };
+
+    onSearch(ev) {
+        const text = ev.target.value.trim().toLowerCase();
+        for (const rowEl of this.el.querySelectorAll(".o_dms_form_product")) {
+            const hidden =
+                !rowEl.textContent.toLowerCase().includes(text) && !rowEl.querySelector("input").value;
+            rowEl.classList.toggle("d-none", hidden);
+            rowEl.classList.toggle("d-flex", !hidden);
+        }
+    }
+
+    /** Enter looks for a product, it does not send the report. */
+    onKeydown(ev) {
+        if (ev.key === "Enter") {
+            ev.preventDefault();
+        }
+    }
+}
+
 registry.category("public.interactions").add("dms_portal.feed", DmsFeed);
+registry.category("public.interactions").add("dms_portal.feed_form", DmsFeedForm);
 registry.category("public.interactions").add("dms_portal.upload", DmsUpload);
