@@ -43,6 +43,7 @@
         "views/inspection_templates.xml",
         "views/product_template_views.xml",
         "views/res_company_views.xml",
+        "views/res_config_settings_views.xml",
         "views/res_partner_views.xml",
         "views/stock_package_views.xml",
         "views/stock_picking_views.xml",

@@ -27,3 +27,11 @@ class AccountPayment(models.Model):
         groups="dms_channel.dms_channel_group_user",
         help="The agreement, with its versions, that the payment is the deposit of.",
     )
+
+    def _get_dms_deposit(self):
+        """What of a deposit is still held: its amount, less what it was set off against."""
+        self.ensure_one()
+        items = self.move_id.line_ids.filtered(
+            lambda item: item.account_id.account_type == "asset_receivable" and item.parent_state == "posted"
+        )
+        return -sum(items.mapped("amount_residual_currency")) if items else self.amount

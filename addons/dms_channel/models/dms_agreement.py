@@ -228,7 +228,7 @@ class DmsAgreement(models.Model):
         for agreement in self:
             received = sum(
                 payment.currency_id._convert(
-                    payment.amount, agreement.currency_id, agreement.company_id, payment.date
+                    payment._get_dms_deposit(), agreement.currency_id, agreement.company_id, payment.date
                 )
                 for payment in agreement.deposit_payment_ids
                 if payment.state in ("in_process", "paid")

@@ -14,7 +14,7 @@ HEADERS = {
 class InspectionPage(http.Controller):
     """What an inspector works with on the phone: one page for each order, which does without a network for a while."""
 
-    @http.route("/dms/inspection", type="http", auth="user", methods=["GET"], readonly=True)
+    @http.route("/dms/inspection", type="http", auth="user", website=True, methods=["GET"], readonly=True)
     def dms_inspections(self):
         Inspection = request.env["dms.inspection"]
         if not Inspection.has_access("read"):
@@ -22,7 +22,9 @@ class InspectionPage(http.Controller):
         orders = Inspection.search(Inspection._get_mine_domain())
         return request.render("dms_traceability.inspections", {"orders": orders})
 
-    @http.route("/dms/inspection/<int:inspection_id>", type="http", auth="user", methods=["GET"])
+    @http.route(
+        "/dms/inspection/<int:inspection_id>", type="http", auth="user", website=True, methods=["GET"]
+    )
     def dms_inspection(self, inspection_id):
         inspection = self._find(inspection_id)
         if not inspection:
@@ -40,7 +42,7 @@ class InspectionPage(http.Controller):
         }
         return request.render("dms_traceability.inspection", values, headers=HEADERS)
 
-    @http.route("/dms/inspection/<int:inspection_id>/evidence", type="jsonrpc", auth="user")
+    @http.route("/dms/inspection/<int:inspection_id>/evidence", type="jsonrpc", auth="user", website=True)
     def dms_inspection_evidence(self, inspection_id, piece):
         """Take a piece of evidence, or say in ``error`` why it can't be taken."""
         inspection = self._find(inspection_id)
@@ -52,7 +54,7 @@ class InspectionPage(http.Controller):
         except UserError as error:
             return {"error": str(error)}
 
-    @http.route("/dms/inspection/<int:inspection_id>/done", type="jsonrpc", auth="user")
+    @http.route("/dms/inspection/<int:inspection_id>/done", type="jsonrpc", auth="user", website=True)
     def dms_inspection_done(self, inspection_id, key, result=None, findings=None):
         """End the order with the inspector's report."""
         inspection = self._find(inspection_id)

@@ -3,12 +3,15 @@ from . import (
     dms_code_packing,
     dms_code_receipt,
     dms_code_tables,
+    dms_diversion_consequence,
     dms_inspection_document,
     dms_trace_event_epcis,
 )
 
 # isort: split
 from . import (
+    account_move,
+    dms_allocation,
     dms_channel_comparison,
     dms_code,
     dms_code_consumption,
@@ -25,10 +28,12 @@ from . import (
     dms_rebate_modifier,
     dms_scan,
     dms_scan_report,
+    dms_settlement,
     dms_trace_event,
     product_product,
     product_template,
     res_company,
+    res_config_settings,
     res_partner,
     stock_package,
     stock_picking,

@@ -11,7 +11,9 @@ STATE_FIELDS = {
     "appeal",
     "appeal_date",
     "appeal_outcome",
+    "charge_amount",
     "credit_entry_id",
+    "deposit_amount",
     "name",
     "reversal_entry_id",
     "ruled_by",
@@ -19,6 +21,7 @@ STATE_FIELDS = {
     "ruling",
     "ruling_reason",
     "state",
+    "supply_until",
 }
 INSPECTOR_GROUP = "dms_traceability.dms_traceability_group_inspector"
 
@@ -28,7 +31,7 @@ class DmsDiversionCase(models.Model):
 
     _name = "dms.diversion.case"
     _description = "Diversion Case"
-    _inherit = ["portal.mixin", "mail.thread", "mail.activity.mixin"]
+    _inherit = ["portal.mixin", "mail.thread", "mail.activity.mixin", "dms.diversion.consequence"]
     _order = "id desc"
 
     name = fields.Char("Case No.", readonly=True, copy=False, default=lambda self: self.env._("New"))
@@ -93,6 +96,29 @@ class DmsDiversionCase(models.Model):
     credit_entry_id = fields.Many2one("dms.credit.entry", readonly=True, copy=False)
     reversal_entry_id = fields.Many2one("dms.credit.entry", "Reversal", readonly=True, copy=False)
     points = fields.Integer("Credit Points", compute="_compute_points")
+    currency_id = fields.Many2one(related="company_id.currency_id")
+    charge_amount = fields.Monetary(
+        "Claw-back",
+        readonly=True,
+        copy=False,
+        tracking=True,
+        help="Charged by an invoice that the next settlement takes off.",
+    )
+    deposit_amount = fields.Monetary("Taken from the Deposit", readonly=True, copy=False, tracking=True)
+    supply_until = fields.Date(
+        "Supplied Last Until",
+        readonly=True,
+        copy=False,
+        tracking=True,
+        help="When goods are scarce, others come first until this day, by whatever rank they are shared out.",
+    )
+    charge_ids = fields.One2many(
+        "account.move", "dms_diversion_case_id", "Charges", groups="account.group_account_readonly"
+    )
+    charge_count = fields.Integer(
+        "Number of Charges", compute="_compute_charge_count", groups="account.group_account_readonly"
+    )
+    is_reversed = fields.Boolean(compute="_compute_is_reversed")
     inspection_ids = fields.One2many(
         "dms.inspection", "case_id", "Inspections", groups="dms_traceability.dms_traceability_group_inspector"
     )
@@ -111,6 +137,20 @@ class DmsDiversionCase(models.Model):
     def _compute_alert_count(self):
         for case in self:
             case.alert_count = len(case.alert_ids)
+
+    def _compute_charge_count(self):
+        counts = dict(
+            self.env["account.move"]._read_group(
+                [("dms_diversion_case_id", "in", self.ids)], ["dms_diversion_case_id"], ["__count"]
+            )
+        )
+        for case in self:
+            case.charge_count = counts.get(case, 0)
+
+    @api.depends("appeal_outcome")
+    def _compute_is_reversed(self):
+        for case in self:
+            case.is_reversed = case.appeal_outcome == "granted"
 
     def _compute_inspection_count(self):
         counts = dict(
@@ -239,15 +279,13 @@ class DmsDiversionCase(models.Model):
         }
 
     def action_grant_appeal(self):
-        """Undo the ruling's consequence exactly: the credit entry is reversed."""
+        """Undo the ruling's consequences exactly."""
         for case in self:
             case._require("appealed")
-            if case.credit_entry_id:
-                entry_sudo = case.credit_entry_id.sudo()._reverse(
-                    self.env._("Appeal granted in %s", case.name)
-                )
-                guard.mark(case).write({"reversal_entry_id": entry_sudo.id})
+            # First of all: what follows asks whether the ruling stands.
             guard.mark(case).write({"state": "closed", "appeal_outcome": "granted"})
+            case._undo()
+            self.env["dms.scan.report"].sudo()._judge_by_case(case.sudo())
         return True
 
     def action_reject_appeal(self):
@@ -338,12 +376,12 @@ class DmsDiversionCase(models.Model):
             author_id=self.env.user.partner_id.id,
         )
 
-    def _rule(self, ruling, reason, points=None):
-        """Rule on the case; a confirmed diversion takes credit points.
+    def _rule(self, ruling, reason, **consequences):
+        """Rule on the case; a confirmed diversion has its consequences.
 
         :param str ruling: ``confirmed`` or ``dismissed``
         :param str reason: grounds, which the distributor can read
-        :param int points: negative points instead of those of the credit rule
+        :param consequences: see :meth:`.dms_diversion_consequence._impose`
         """
         self.ensure_one()
         self._require("open", "hearing")
@@ -358,25 +396,6 @@ class DmsDiversionCase(models.Model):
                 "ruled_on": fields.Datetime.now(),
             }
         )
+        self.env["dms.scan.report"].sudo()._judge_by_case(self.sudo())
         if ruling == "confirmed":
-            entry_sudo = (
-                self.env["dms.credit.entry"]
-                .sudo()
-                .with_company(self.company_id)
-                ._post_event(
-                    "diversion",
-                    self.partner_id,
-                    f"dms.diversion.case,{self.id}",
-                    source=self,
-                    note=self.env._("Diversion confirmed in %s", self.name),
-                    points=points,
-                )
-            )
-            if not entry_sudo:
-                raise UserError(
-                    self.env._(
-                        "No credit rule says what a diversion costs. Set up a credit rule for diversion, "
-                        "or enter the points in the ruling."
-                    )
-                )
-            guard.mark(self).write({"credit_entry_id": entry_sudo.id})
+            self._impose(**consequences)

@@ -33,7 +33,9 @@ class DmsRebateModifier(models.AbstractModel):
             )
         )
         diverted = super()._get_diverted(program, partner_ids, start, end)
-        prices = self._get_average_prices(program, rows, end) if program.basis == "amount" else {}
+        prices = {}
+        if program.basis == "amount":
+            prices = self._get_average_prices(program.currency_id, program.company_id, rows, end)
         points = program.point_ids._get_points() if program.basis == "points" else {}
         for partner_id, product_id, count in rows:
             if product_ids is None or product_id in product_ids:
@@ -47,9 +49,12 @@ class DmsRebateModifier(models.AbstractModel):
         return diverted
 
     @api.model
-    def _get_average_prices(self, program, rows, end):
-        """Return the average net price of a unit: dict (partner id, product id) -> Decimal in the programme's currency."""
-        company = program.company_id
+    def _get_average_prices(self, currency, company, rows, end):
+        """Return the average net price of a unit that was invoiced until ``end``.
+
+        :param rows: tuples (partner id, product id, anything)
+        :return: dict (partner id, product id) -> Decimal in ``currency``
+        """
         averages = self.env.execute_query(
             SQL(
                 """
@@ -74,7 +79,7 @@ class DmsRebateModifier(models.AbstractModel):
         )
         return {
             (partner_id, product_id): rebate.decimal(
-                company.currency_id._convert(float(price), program.currency_id, company, end)
+                company.currency_id._convert(float(price), currency, company, end)
             )
             for partner_id, product_id, price in averages
             if price

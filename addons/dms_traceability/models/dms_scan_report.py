@@ -7,12 +7,24 @@ from datetime import timedelta
 from cryptography.fernet import Fernet, InvalidToken
 
 from odoo import api, fields, models
+from odoo.exceptions import AccessError
+from odoo.fields import Domain
+
+from odoo.addons.dms_channel.tools import guard
 
 POSITION_DAYS = 90
+# Kinds of reports that a ruling on diversion proves right or wrong.
+DIVERSION_KINDS = ("price", "other")
+JUDGED = {"reporter", "verdict", "verdict_case_id"}
+INSPECTOR_GROUP = "dms_traceability.dms_traceability_group_inspector"
 
 
 class DmsScanReport(models.Model):
-    """A problem that somebody reported on the public page of a code."""
+    """A problem that somebody reported on the public page of a code.
+
+    A report triggers nothing: an inspector reads it, and may raise an alert or order an inspection. Whether it was
+    right is kept, so that the next inspector sees how far this reporter was right before.
+    """
 
     _name = "dms.scan.report"
     _description = "Problem Report"
@@ -41,6 +53,32 @@ class DmsScanReport(models.Model):
     state = fields.Selection(
         [("new", "New"), ("handled", "Handled")], default="new", required=True, tracking=True, index=True
     )
+    alert_id = fields.Many2one(related="scan_id.alert_id")
+    reporter = fields.Char(
+        readonly=True,
+        index="btree_not_null",
+        copy=False,
+        help="Tells reporters apart: who was signed in for good, anybody else for a month.",
+    )
+    verdict = fields.Selection(
+        [("open", "Not judged"), ("confirmed", "Confirmed"), ("refuted", "Not confirmed")],
+        default="open",
+        required=True,
+        readonly=True,
+        copy=False,
+        tracking=True,
+    )
+    verdict_case_id = fields.Many2one(
+        "dms.diversion.case", "Judged in", readonly=True, copy=False, index="btree_not_null"
+    )
+    reporter_judged = fields.Integer("Earlier Reports Judged", compute="_compute_reporter")
+    reporter_confirmed = fields.Integer("Earlier Reports Confirmed", compute="_compute_reporter")
+    reporter_score = fields.Float(
+        "Reporter's Score",
+        compute="_compute_reporter",
+        aggregator=None,
+        help="Share of the reporter's other reports that were confirmed, drawn towards one half while there are few.",
+    )
     position_sealed = fields.Char(readonly=True, copy=False, groups="base.group_system")
     position_until = fields.Date("Position Kept Until", readonly=True)
     position = fields.Char(
@@ -55,11 +93,77 @@ class DmsScanReport(models.Model):
         for report in self:
             report.name = " – ".join(filter(None, [kinds.get(report.kind), report.product_id.display_name]))
 
+    @api.depends("reporter", "verdict")
+    def _compute_reporter(self):
+        """Counts of the reporter's other reports; one query for all."""
+        counts = {
+            (reporter, verdict): count
+            for reporter, verdict, count in self.sudo()._read_group(
+                [
+                    ("reporter", "in", [name for name in set(self.mapped("reporter")) if name]),
+                    ("verdict", "!=", "open"),
+                ],
+                ["reporter", "verdict"],
+                ["__count"],
+            )
+        }
+        for report in self:
+            confirmed, refuted = (
+                counts.get((report.reporter, verdict), 0)
+                - (report.verdict == verdict and bool(report.reporter))
+                for verdict in ("confirmed", "refuted")
+            )
+            report.reporter_confirmed = confirmed
+            report.reporter_judged = confirmed + refuted
+            report.reporter_score = (confirmed + 1) / (confirmed + refuted + 2)
+
     @api.depends("position_until")
     def _compute_position(self):
         for report in self:
             point = report._unseal(report.sudo().position_sealed)
             report.position = point and f"{point[0]:.5f}, {point[1]:.5f}"
+
+    def write(self, vals):
+        if not guard.is_marked(self) and JUDGED & vals.keys():
+            raise AccessError(
+                self.env._("Whether a report was right is said by its buttons, or by a ruling.")
+            )
+        return super().write(vals)
+
+    def action_confirm(self):
+        return self._judge("confirmed")
+
+    def action_refute(self):
+        return self._judge("refuted")
+
+    def action_raise_alert(self):
+        """Raise an alert on the scan that the report was made on: an inspector's decision, which a report can't take."""
+        return self.scan_id.action_raise_alert()
+
+    def _judge(self, verdict, case=None):
+        """Note whether reports were right; they are dealt with then.
+
+        :param case: the case that was ruled on, where a ruling says so
+        """
+        if not (self.env.su or self.env.user.has_group(INSPECTOR_GROUP)):
+            raise AccessError(self.env._("Only an inspector may judge reports."))
+        vals = {"verdict": verdict, "verdict_case_id": case.id if case else False}
+        guard.mark(self).write(vals if verdict == "open" else {**vals, "state": "handled"})
+        return True
+
+    @api.model
+    def _judge_by_case(self, case):
+        """A ruling says what the reports on its scans were worth; a granted appeal takes that back (as superuser)."""
+        if case.appeal_outcome == "granted":
+            self.search([("verdict_case_id", "=", case.id)])._judge("open")
+            return
+        reports = self.search(
+            Domain("scan_id", "in", case.scan_ids.ids)
+            & Domain("kind", "in", DIVERSION_KINDS)
+            & Domain("verdict", "=", "open")
+        )
+        if reports:
+            reports._judge("confirmed" if case.ruling == "confirmed" else "refuted", case)
 
     def action_handled(self):
         self.state = "handled"
@@ -80,12 +184,21 @@ class DmsScanReport(models.Model):
                 "product_id": scan_sudo.product_id.id,
                 "lot_id": scan_sudo.lot_id.id,
                 "kind": kind,
+                "reporter": self._get_reporter(scan_sudo),
                 "text": (text or "").strip()[:2000],
                 "photo": photo,
                 "position_sealed": point and self._seal(point),
                 "position_until": point and fields.Date.today() + timedelta(days=POSITION_DAYS),
             }
         )
+
+    @api.model
+    def _get_reporter(self, scan_sudo):
+        """A name for whoever reported: the user's for who is signed in, else the device's of this month."""
+        user = scan_sudo.user_id
+        if user and not user._is_public() and not user._is_superuser():
+            return f"user {user.id}"
+        return scan_sudo.device or False
 
     @api.model
     def _get_cipher(self):

@@ -11,6 +11,27 @@ class ResCompany(models.Model):
         "Pallet labels (SSCC) and RFID tags are made of it.",
     )
 
+    dms_diversion_account_id = fields.Many2one(
+        "account.account",
+        "Claw-back Account",
+        check_company=True,
+        domain="[('account_type', 'in', ('income', 'income_other'))]",
+        help="What a ruling on diversion charges to a distributor is posted here.",
+    )
+    dms_diversion_percent = fields.Float(
+        "Claw-back (%)",
+        digits=(5, 2),
+        help="Share of the value of the items found that a ruling proposes to take off the next settlement.",
+    )
+    dms_diversion_months = fields.Integer(
+        "Months Supplied Last", help="How long a ruling proposes to serve others first when goods are scarce."
+    )
+
+    _dms_diversion_positive = models.Constraint(
+        "CHECK(dms_diversion_percent >= 0 AND dms_diversion_months >= 0)",
+        "The claw-back and the months of a ruling can't be negative.",
+    )
+
     @api.constrains("dms_gs1_prefix")
     def _check_dms_gs1_prefix(self):
         for company in self:

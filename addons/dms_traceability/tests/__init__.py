@@ -3,6 +3,7 @@ from . import (
     test_code_page,
     test_code_sessions,
     test_comparison,
+    test_consequence,
     test_diversion,
     test_diversion_detection,
     test_epcis,

@@ -264,3 +264,61 @@ class TestDiversion(DmsTraceCommon):
         case.with_user(self.inspector).action_grant_appeal()
         program._accrue_difference()
         self.assertEqual(balance.earned_amount, whole)
+
+    def _report(self, serial, device="d1", kind="price", **place):
+        scan = self._scan(serial, device=device, **(place or {"postcode": "2000"}))
+        scan.user_id = self.env.ref("base.public_user")
+        return (
+            self.env["dms.scan.report"]._report(scan, kind, "Half the price").sudo(False).with_env(self.env)
+        )
+
+    def test_reports_trigger_nothing_alone(self):
+        Alert, Case = self.env["dms.diversion.alert"], self.env["dms.diversion.case"]
+        before = Alert.search_count([]), Case.search_count([])
+        for serial in self.serials[:12]:
+            self._report(serial)
+        self.env["dms.diversion.detection"].sudo()._detect(self.company)
+        self.assertEqual((Alert.search_count([]), Case.search_count([])), before)
+        report = self._report(self.serials[13])
+        with self.assertRaises(AccessError):
+            report.with_user(self.user_channel).action_raise_alert()
+        report.with_user(self.inspector).action_raise_alert()
+        self.assertEqual(report.alert_id, report.scan_id.alert_id)
+        self.assertTrue(report.alert_id)
+
+    def test_a_ruling_scores_reporters_and_its_reversal_takes_that_back(self):
+        right, other = self._report(self.serials[0], "d1"), self._report(self.serials[1], "d1")
+        damaged = self._report(self.serials[0], "d1", kind="damaged")
+        right.with_user(self.inspector).action_raise_alert()
+        case = (
+            self.env["dms.diversion.case"]
+            .with_user(self.inspector)
+            .browse(right.alert_id.with_user(self.inspector).action_open_case()["res_id"])
+        )
+        self.assertEqual((other.reporter_score, other.reporter_judged), (0.5, 0))
+        case._rule("confirmed", "Proved.", points=-20)
+        self.env.invalidate_all()
+        self.assertEqual((right | other | damaged).mapped("verdict"), ["confirmed", "open", "open"])
+        self.assertEqual((right.state, right.verdict_case_id), ("handled", case))
+        self.assertAlmostEqual(other.reporter_score, 2 / 3)
+        self.assertEqual(right.reporter_judged, 0, "a report does not speak for itself")
+        self.assertEqual(self._report(self.serials[2], "d2").reporter_score, 0.5)
+        case._appeal("A gift.")
+        case.action_grant_appeal()
+        self.env.invalidate_all()
+        self.assertEqual((right.verdict, other.reporter_score), ("open", 0.5))
+        other.with_user(self.inspector).action_refute()
+        self.assertAlmostEqual(right.reporter_score, 1 / 3)
+        with self.assertRaises(AccessError):
+            other.with_user(self.user_channel).action_confirm()
+        with self.assertRaises(AccessError):
+            other.with_user(self.inspector).write({"verdict": "confirmed"})
+
+    def test_scores_of_a_list_are_one_query(self):
+        for number in range(8):
+            self._report(self.serials[number], f"d{number}")
+        self.env.invalidate_all()
+        reports = self.env["dms.scan.report"].with_user(self.inspector).search([])
+        reports.mapped("verdict")
+        with self.assertQueryCount(1):
+            reports.mapped("reporter_score")

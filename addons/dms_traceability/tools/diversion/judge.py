@@ -109,7 +109,7 @@ def _cell_log_e(count, mean, total, shape, split, honest_split, diverted_split):
 
 def _combine_places(log_e, rows, count, places):
     """Log e-value of rows from those of their cells: each place is a destination with a small probability."""
-    chance = DESTINATIONS / places
+    chance = min(DESTINATIONS / places, 0.5)
     terms = np.logaddexp(np.log1p(-chance), np.log(chance) + log_e)
     seen = np.bincount(rows, minlength=count)
     return np.bincount(rows, terms, minlength=count) + (places - seen) * np.log1p(-chance)
