@@ -71,7 +71,7 @@ class DmsCodePacking(models.AbstractModel):
 
     @api.model
     def _inside_sql(self, keys, moment=None):
-        """Query of the runs of units in packages: ``root`` (one of ``keys``), ``first``, ``last``.
+        """Query of the runs of units in packages: ``root`` (one of ``keys``), ``first``, ``last``, ``order_id``.
 
         :param moment: what was inside then, instead of now
         """
@@ -86,12 +86,32 @@ class DmsCodePacking(models.AbstractModel):
                 SELECT inside.root, p.first, p.last
                   FROM inside JOIN dms_trace_pack p ON p.parent BETWEEN inside.first AND inside.last AND %(then)s
             )
-            SELECT inside.root, inside.first, inside.last
-              FROM inside JOIN dms_trace_code c ON c.key = inside.first AND c.level = %(unit)s
+            SELECT inside.root, inside.first, inside.last, o.id AS order_id FROM inside %(orders)s
             """,
             keys=list(keys),
             then=then,
-            unit=UNIT,
+            orders=self._join_unit_orders(),
+        )
+
+    @api.model
+    def _inside_keys(self, keys):
+        """Array of the units in packages: written as one, their rows are found by the index."""
+        return SQL("ARRAY(SELECT generate_series(first, last) FROM (%s) inside)", self._inside_sql(keys))
+
+    @api.model
+    def _join_unit_orders(self):
+        """Join of the code order ``o`` that each run ``inside`` of units belongs to; runs of packages drop out.
+
+        Units have the first keys of their order, so the code tables are not read at all, and one step down the index
+        of the orders finds each: the planner can't guess how long ``inside`` is, and would read tables from end to end.
+        """
+        self.env["dms.code.order"].flush_model(["first_key", "quantity", "product_id", "lot_id"])
+        return SQL(
+            """
+            JOIN LATERAL (SELECT id, first_key, quantity, product_id, lot_id FROM dms_code_order
+                           WHERE first_key > 0 AND first_key <= inside.first
+                        ORDER BY first_key DESC LIMIT 1) o ON inside.first < o.first_key + o.quantity
+            """
         )
 
     @api.model
@@ -99,7 +119,7 @@ class DmsCodePacking(models.AbstractModel):
         """``{key: [(first, last), ...]}``: the units that labels cover, now or at a moment."""
         result = defaultdict(list)
         if keys:
-            for root, first, last in self.env.execute_query(self._inside_sql(keys, moment)):
+            for root, first, last, _order in self.env.execute_query(self._inside_sql(keys, moment)):
                 result[root].append((first, last))
         return {root: sorted(runs) for root, runs in result.items()}
 
@@ -111,9 +131,7 @@ class DmsCodePacking(models.AbstractModel):
             rows = self.env.execute_query(
                 SQL(
                     """
-                    SELECT u.root, o.id, sum(u.last - u.first + 1)::bigint
-                      FROM (%s) u JOIN dms_code_order o ON u.first BETWEEN o.first_key AND o.last_key
-                  GROUP BY u.root, o.id
+                    SELECT root, order_id, sum(last - first + 1)::bigint FROM (%s) u GROUP BY root, order_id
                     """,
                     self._inside_sql(keys),
                 )

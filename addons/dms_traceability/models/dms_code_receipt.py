@@ -118,10 +118,10 @@ class DmsCodeReceipt(models.AbstractModel):
             # What was inside had the sender's name as far as it was taken out of a package before.
             self.env.cr.execute(
                 SQL(
-                    """UPDATE dms_trace_code t SET partner_id = %s, holder_id = NULL, picking_id = NULL
-                         FROM (%s) u WHERE t.key BETWEEN u.first AND u.last AND t.partner_id IS NOT NULL""",
+                    """UPDATE dms_trace_code SET partner_id = %s, holder_id = NULL, picking_id = NULL
+                        WHERE key = ANY(%s) AND partner_id IS NOT NULL""",
                     partner.id,
-                    self._inside_sql(keys),
+                    self._inside_keys(keys),
                 )
             )
         for order, own in self.env["dms.code.order"].sudo()._of_keys(keys).items():

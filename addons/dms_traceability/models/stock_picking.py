@@ -105,7 +105,6 @@ class StockPicking(models.Model):
         """Units scanned for each delivery: ``{picking id: {(product id, lot id or None): units}}``"""
         result = defaultdict(dict)
         if self.ids:
-            self.env["dms.code.order"].flush_model()
             rows = self.env.execute_query(
                 SQL(
                     """
@@ -122,12 +121,10 @@ class StockPicking(models.Model):
                                                AND p.unpacked_on IS NULL
                     )
                     SELECT inside.picking_id, o.product_id, o.lot_id, sum(inside.last - inside.first + 1)::integer
-                      FROM inside
-                      JOIN dms_trace_code c ON c.key = inside.first AND c.level = %(unit)s
-                      JOIN dms_code_order o ON inside.first BETWEEN o.first_key AND o.last_key
+                      FROM inside %(orders)s
                   GROUP BY 1, 2, 3
                     """,
-                    unit=UNIT,
+                    orders=self.env["dms.code"]._join_unit_orders(),
                     pickings=self.ids,
                 )
             )
@@ -177,15 +174,18 @@ class StockPicking(models.Model):
         self.ensure_one()
         return self.picking_type_id.code == "incoming" and self.location_id.usage == "customer"
 
-    def _dms_add_codes(self, texts):
+    def _dms_add_codes(self, texts, lines=None):
         """Put scanned codes on the delivery, each for itself.
 
         :param texts: Digital Links, element strings or serials, of cases or loose units
+        :param lines: as of :meth:`_dms_get_scan_lines` if they are known; what is scanned is added to them
         :return: list of dicts ``text``, ``ok``, ``units``, ``message`` and ``again`` (refused, for it is on this
             document already) aligned with ``texts``
         """
         self._dms_check_scannable()
-        lines = {(line["product"].id, line["lot"].id or None): line for line in self._dms_get_scan_lines()}
+        if lines is None:
+            lines = self._dms_get_scan_lines()
+        lines = {(line["product"].id, line["lot"].id or None): line for line in lines}
         gtins = self._dms_get_gtins([product_id for product_id, _lot in lines])
         again = self.env._("Scanned already.")
         Code = self.env["dms.code"]
@@ -215,6 +215,8 @@ class StockPicking(models.Model):
             taken = set(self._dms_take(accepted))
             for outcome, info in zip(outcomes, found, strict=True):
                 if outcome["ok"] and info["key"] not in taken:
+                    for order, count in self._dms_get_contents(contents[info["key"]]).items():
+                        self._dms_find_line(lines, order)["scanned"] -= count
                     outcome.update(ok=False, message=self.env._("Someone else has just taken this code."))
         self.invalidate_recordset(["dms_unit_count", "dms_label_count", "dms_scan_state"])
         return outcomes
@@ -378,6 +380,9 @@ class StockPicking(models.Model):
         """What the scan screen shows of a delivery or return."""
         self.ensure_one()
         self.check_access("read")
+        return self._dms_show_scan(self._dms_get_scan_lines())
+
+    def _dms_show_scan(self, lines):
         return {
             "name": self.name,
             "partner": self.partner_id.display_name or "",
@@ -392,7 +397,7 @@ class StockPicking(models.Model):
                     "expected": line["expected"],
                     "scanned": line["scanned"],
                 }
-                for line in self._dms_get_scan_lines()
+                for line in lines
             ],
         }
 
@@ -416,8 +421,9 @@ class StockPicking(models.Model):
         """Scan codes; a code that is on this document already counts as scanned, so a queue may be sent twice."""
         self.ensure_one()
         self.check_access("write")
-        outcomes = self._dms_add_codes([str(text)[:200] for text in texts[:500]])
-        return {"outcomes": outcomes, **self.dms_scan_load()}
+        lines = self._dms_get_scan_lines()
+        outcomes = self._dms_add_codes([str(text)[:200] for text in texts[:500]], lines)
+        return {"outcomes": outcomes, **self._dms_show_scan(lines)}
 
     def dms_scan_undo(self, text):
         """Take a code off again."""
@@ -601,21 +607,17 @@ class StockPicking(models.Model):
         self._dms_check_scanned(self._dms_get_scanned().get(self.id, {}))
         Code = self.env["dms.code"].sudo()
         Code._take_out(keys)
-        units = Code._inside_sql(keys)
-        for labels in (
-            SQL("unnest(%s::bigint[]) AS u(first), LATERAL (SELECT u.first AS last) l", keys),
-            SQL("(%s) u", units),
-        ):
-            cr.execute(
-                SQL(
-                    """UPDATE dms_trace_code t SET state = %s, picking_id = NULL, partner_id = NULL, holder_id = NULL
-                         FROM %s WHERE t.key BETWEEN first AND last AND t.state IN (%s, %s)""",
-                    ACTIVE,
-                    labels,
-                    SHIPPED,
-                    RECEIVED,
-                )
+        cr.execute(
+            SQL(
+                """UPDATE dms_trace_code SET state = %s, picking_id = NULL, partner_id = NULL, holder_id = NULL
+                    WHERE key = ANY(%s::bigint[] || %s) AND state IN (%s, %s)""",
+                ACTIVE,
+                keys,
+                Code._inside_keys(keys),
+                SHIPPED,
+                RECEIVED,
             )
+        )
         cr.execute("DELETE FROM dms_trace_return WHERE picking_id = %s", [self.id])
         self.env["dms.trace.event"]._record(
             "receiving",

@@ -7,6 +7,7 @@ from . import (
     test_diversion,
     test_diversion_detection,
     test_epcis,
+    test_index_use,
     test_inspection,
     test_packing,
     test_pure_codes,
