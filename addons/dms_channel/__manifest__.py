@@ -59,6 +59,7 @@
         "views/dms_channel_move_views.xml",
         "views/dms_channel_position_views.xml",
         "wizard/dms_channel_position_at_views.xml",
+        "views/dms_channel_batch_views.xml",
         "views/dms_channel_comparison_views.xml",
         "views/dms_channel_week_views.xml",
         "views/dms_channel_ranking_views.xml",

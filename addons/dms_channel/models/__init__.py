@@ -25,6 +25,7 @@ from . import (
     dms_agreement_target,
     dms_allocation,
     dms_allocation_line,
+    dms_channel_batch,
     dms_channel_comparison,
     dms_channel_gateway,
     dms_channel_move,
@@ -109,6 +110,7 @@ from . import (
     res_users,
     sale_order,
     sale_order_line,
+    stock_lot,
     stock_move,
     stock_picking,
 )

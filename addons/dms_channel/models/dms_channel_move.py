@@ -84,6 +84,11 @@ class DmsChannelMove(models.Model):
         readonly=True,
         index="btree_not_null",
     )
+    expiration_date = fields.Date(
+        string="Batch Expires On",
+        compute="_compute_expiration_date",
+        help="Where the batch is known and its expiry date is kept.",
+    )
     date = fields.Date(required=True, readonly=True, default=fields.Date.context_today)
     quantity = fields.Float(
         digits="Product Unit",
@@ -162,6 +167,12 @@ class DmsChannelMove(models.Model):
         for move in self.sudo():
             quantity = format_quantity(self.env, move.quantity)
             move.display_name = f"{kinds.get(move.kind, '')} {move.product_id.display_name or ''}: {quantity}"
+
+    @api.depends("lot_id")
+    def _compute_expiration_date(self):
+        # a portal user sees its moves, but not the batch's record
+        for move in self.sudo():
+            move.expiration_date = move.lot_id._dms_get_expiry()
 
     @api.model_create_multi
     def create(self, vals_list):

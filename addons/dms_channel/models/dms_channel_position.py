@@ -243,6 +243,18 @@ class DmsChannelPosition(models.Model):
             ],
         }
 
+    def action_open_batches(self):
+        self.ensure_one()
+        return {
+            **self.env["ir.actions.act_window"]._for_xml_id("dms_channel.dms_channel_batch_action"),
+            "domain": [
+                ("company_id", "=", self.company_id.id),
+                ("partner_id", "=", self.partner_id.id),
+                ("product_id", "=", self.product_id.id),
+            ],
+            "context": {},
+        }
+
     @api.model
     def action_check_consistency(self):
         """Check all positions now and show those that don't add up."""

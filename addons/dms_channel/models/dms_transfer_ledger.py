@@ -96,7 +96,7 @@ class DmsTransferLedger(models.AbstractModel):
         days = self.company_id.dms_transfer_shelf_days
         limit = fields.Date.context_today(self) + timedelta(days=days)
         for line in self.line_ids:
-            expiry = self._get_expiry(line.lot_id)
+            expiry = line.lot_id._dms_get_expiry()
             if expiry and expiry < limit:
                 yield self.env._(
                     "Batch %(batch)s of %(product)s expires on %(date)s. Goods that are passed on must keep for another "
@@ -106,12 +106,6 @@ class DmsTransferLedger(models.AbstractModel):
                     date=format_date(self.env, expiry),
                     days=days,
                 )
-
-    def _get_expiry(self, lot):
-        """The day on which a batch expires; False where nobody keeps expiry dates."""
-        if not lot or "expiration_date" not in lot._fields or not lot.expiration_date:
-            return False
-        return fields.Datetime.context_timestamp(self, lot.expiration_date).date()
 
     # === SHIPPING ===
 

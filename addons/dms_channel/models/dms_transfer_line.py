@@ -41,6 +41,11 @@ class DmsTransferLine(models.Model):
         copy=False,
         help="Where it is known.",
     )
+    expiration_date = fields.Date(
+        "Expires On",
+        compute="_compute_expiration_date",
+        help="Where the batch is known and its expiry date is kept.",
+    )
     product_uom_qty = fields.Float("Entered Quantity", digits="Product Unit", default=1.0, required=True)
     product_uom_id = fields.Many2one(
         "uom.uom",
@@ -94,6 +99,11 @@ class DmsTransferLine(models.Model):
             unit, entered = line.product_id.uom_id, line.product_uom_id
             if not entered or (unit and not entered._has_common_reference(unit)):
                 line.product_uom_id = unit
+
+    @api.depends("lot_id")
+    def _compute_expiration_date(self):
+        for line in self.sudo():
+            line.expiration_date = line.lot_id._dms_get_expiry()
 
     @api.depends("product_uom_qty", "product_uom_id", "product_id")
     def _compute_quantity(self):

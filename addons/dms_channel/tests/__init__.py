@@ -5,6 +5,7 @@ from . import (
     test_allocation,
     test_analysis,
     test_approval_tours,
+    test_batch,
     test_boundary_tour,
     test_channel_price,
     test_comparison,

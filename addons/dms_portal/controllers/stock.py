@@ -10,6 +10,9 @@ from .distributor import DistributorPortal
 WEEKS_SHOWN = 13
 MOVES_SHOWN = 20
 DIFFERENCES_SHOWN = 10
+# Batches that expire within so many days are named, the first ones of them.
+EXPIRY_DAYS = 90
+BATCHES_SHOWN = 10
 
 
 class StockPortal(DistributorPortal):
@@ -29,6 +32,8 @@ class StockPortal(DistributorPortal):
         }
 
         alert = request.env["dms.stock.alert"].search([*own, ("state", "=", "open")], limit=1)
+
+        batches = request.env["dms.channel.batch"].search([*own, *self._dms_expiring_domain()])
 
         def with_status(*statuses):
             return [
@@ -50,6 +55,10 @@ class StockPortal(DistributorPortal):
                 "risk": {"label": request.env._("Runs out soon"), "domain": with_status("stockout_risk")},
                 "slow": {"label": request.env._("Slow or too much"), "domain": with_status("slow", "overstock")},
                 "transit": {"label": request.env._("On its way"), "domain": [("in_transit", ">", 0)]},
+                "expiry": {
+                    "label": request.env._("Expires soon"),
+                    "domain": [("product_id", "in", batches.sudo().product_id.ids)],
+                },
                 "alert": {
                     "label": request.env._("On the alert"),
                     "domain": [("product_id", "in", alert.open_line_ids.sudo().product_id.ids)],
@@ -64,6 +73,12 @@ class StockPortal(DistributorPortal):
                 "positions": positions_sudo,
                 "health": {health.product_id: health for health in health_sudo},
                 "alert": alert.sudo(),
+                "batches": batches[:BATCHES_SHOWN].sudo(),
+                "batch_text": request.env._(
+                    "The first %(shown)s of %(count)s batches.", shown=BATCHES_SHOWN, count=len(batches)
+                )
+                if len(batches) > BATCHES_SHOWN
+                else "",
                 "currency": company.currency_id,
                 "stock_value": value or 0.0,
                 "status_counts": {status: count for status, (_ids, count) in counts.items()},
@@ -105,11 +120,16 @@ class StockPortal(DistributorPortal):
                 "moves": request.env["dms.channel.move"]
                 .search(own, limit=MOVES_SHOWN, order="date desc, id desc")
                 .sudo(),
+                "batches": request.env["dms.channel.batch"].search(own, limit=BATCHES_SHOWN).sudo(),
                 "currency": company.currency_id,
                 **self._dms_weeks(distributor_sudo, company, position_sudo),
             }
         )
         return request.render("dms_portal.portal_stock_product", values)
+
+    def _dms_expiring_domain(self):
+        limit = fields.Date.context_today(request.env.user) + timedelta(days=EXPIRY_DAYS)
+        return [("expiration_date", "<=", limit)]
 
     def _dms_differences(self, own):
         """The largest differences between the last counts, the books and the scans."""

@@ -9,6 +9,8 @@ from odoo.http import request
 from .distributor import DistributorPortal
 
 PRODUCTS_OFFERED = 500
+# Products of one proposal.
+ROWS_ACCEPTED = 100
 
 
 class TransferPortal(DistributorPortal):
@@ -62,6 +64,7 @@ class TransferPortal(DistributorPortal):
                 "side": side,
                 "goods": self._dms_goods(distributor_sudo, side),
                 "may_name": request.env.company.sudo().dms_transfer_name_partner,
+                "rows": self._dms_rows() or [("", "")],
                 "post": post,
             }
         )
@@ -184,21 +187,28 @@ class TransferPortal(DistributorPortal):
         return number
 
     def _dms_propose(self, distributor_sudo, side, post):
-        product_id = post.get("product_id") or ""
-        offered = {product.id for product, _free in self._dms_goods(distributor_sudo, side)}
-        if not product_id.isdigit() or int(product_id) not in offered:
+        offered = {str(product.id): product for product, _free in self._dms_goods(distributor_sudo, side)}
+        quantities = {}
+        for product_id, quantity in self._dms_rows():
+            if product_id not in offered:
+                raise UserError(request.env._("Choose a product."))
+            if product_id in quantities:
+                raise UserError(
+                    request.env._(
+                        "%s stands in two rows: enter its whole quantity in one.",
+                        offered[product_id].display_name,
+                    )
+                )
+            quantities[product_id] = self._dms_number(quantity)
+        if not quantities:
             raise UserError(request.env._("Choose a product."))
         vals = {
             f"{side}_id": distributor_sudo.id,
             "company_id": request.env.company.id,
             "reason": (post.get("reason") or "").strip()[:2000],
             "line_ids": [
-                Command.create(
-                    {
-                        "product_id": int(product_id),
-                        "product_uom_qty": self._dms_number((post.get("quantity") or "").strip()),
-                    }
-                )
+                Command.create({"product_id": int(product_id), "product_uom_qty": quantity})
+                for product_id, quantity in quantities.items()
             ],
         }
         reference = (post.get("reference") or "").strip()
@@ -206,6 +216,13 @@ class TransferPortal(DistributorPortal):
             other = "taker" if side == "giver" else "giver"
             vals[f"{other}_id"] = self._dms_named_distributor(reference).id
         return request.env["dms.transfer"]._propose([vals], request.env.user.name)
+
+    def _dms_rows(self):
+        """The rows of the form as pairs of texts, product and quantity; rows that were left empty are none."""
+        form = request.httprequest.form
+        pairs = zip(form.getlist("product_id"), form.getlist("quantity"), strict=False)
+        rows = [(product_id.strip(), quantity.strip()) for product_id, quantity in pairs]
+        return [row for row in rows if any(row)][:ROWS_ACCEPTED]
 
     def _dms_named_distributor(self, reference):
         """A distributor of the company by its reference, where the brand lets distributors name each other."""

@@ -149,6 +149,32 @@ class TestTransferRoutes(TransferPortalCommon):
         self.authenticate("clerk_south", "clerk_south")
         self.assertIn("TEA", self.url_open("/my/transfers/new?side=taker").text)
 
+    def test_propose_several_products(self):
+        self.authenticate("clerk_south", "clerk_south")
+        tea, chips = str(self.product_tea.id), str(self.product_chips.id)
+        url = "/my/transfers/new"
+        for products, quantities, words in (
+            ([tea, tea], ["1", "2"], "stands in two rows"),
+            ([tea, ""], ["1", "2"], "Choose a product"),
+            ([tea, chips], ["1", ""], "is no number"),
+            ([], [], "Choose a product"),
+        ):
+            text = self._post(url, side="taker", product_id=products, quantity=quantities).text
+            self.assertIn(words, text)
+            self.assertEqual(
+                text.count("o_dms_transfer_row row"), max(len(products), 1), "what was entered stays"
+            )
+        self.assertFalse(self.env["dms.transfer"].search([]))
+        answer = self._post(url, side="taker", product_id=[tea, chips, ""], quantity=["12", "5", ""])
+        self.assertEqual(answer.status_code, 303)
+        self.assertRecordValues(
+            self.env["dms.transfer"].search([]).line_ids.sorted("quantity"),
+            [
+                {"product_id": self.product_chips.id, "quantity": 5},
+                {"product_id": self.product_tea.id, "quantity": 12},
+            ],
+        )
+
     def test_other_quantities(self):
         transfer = self._transfer()
         transfer.with_user(self.clerk_north)._agree("N")

@@ -28,6 +28,19 @@ add("dms_transfer_propose", () => [
         run: "edit 12",
     },
     {
+        content: "a second product, and out with it again",
+        trigger: ".o_dms_transfer_form .o_dms_add",
+        run: "click",
+    },
+    {
+        trigger: ".o_dms_transfer_row:nth-child(2) select[name=product_id]",
+    },
+    {
+        trigger: ".o_dms_transfer_row:nth-child(2) .o_dms_remove",
+        run: "click",
+    },
+    { trigger: ".o_dms_transfer_rows:not(:has(.o_dms_transfer_row:nth-child(2)))" },
+    {
         trigger: ".o_dms_transfer_form textarea[name=reason]",
         run: "edit Our shops stopped selling it",
     },
