@@ -1,5 +1,6 @@
 from . import (
     test_agreement_tour,
+    test_case_tour,
     test_journey,
     test_pure_chart,
     test_rebate,

@@ -103,6 +103,7 @@ class CodePage(http.Controller):
         kind=None,
         text=None,
         photo=None,
+        price=None,
         consent=None,
         latitude=None,
         longitude=None,
@@ -125,7 +126,12 @@ class CodePage(http.Controller):
             return self._answer(gtin, serial, token=scan, problem="photo")
         point = self._read_place(None, None, latitude, longitude) if consent == "yes" else {}
         request.env["dms.scan.report"]._report(
-            scan_sudo, kind, text, picture, (point["latitude"], point["longitude"]) if point else None
+            scan_sudo,
+            kind,
+            text,
+            picture,
+            (point["latitude"], point["longitude"]) if point else None,
+            price=price,
         )
         return self._answer(gtin, serial, token=scan, reported=True)
 

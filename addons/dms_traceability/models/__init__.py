@@ -21,6 +21,7 @@ from . import (
     dms_diversion_alert,
     dms_diversion_case,
     dms_diversion_detection,
+    dms_diversion_signal,
     dms_epcis_capture,
     dms_gs1_link,
     dms_inspection,

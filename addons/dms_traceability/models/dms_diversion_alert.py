@@ -61,7 +61,13 @@ class DmsDiversionAlert(models.Model):
     date_first = fields.Datetime("First Scan", readonly=True)
     date_last = fields.Datetime("Last Scan", readonly=True, index=True)
     origin = fields.Selection(
-        [("statistics", "Statistics"), ("inspector", "Inspector")],
+        [
+            ("statistics", "Statistics"),
+            ("volume", "Volume"),
+            ("price", "Retail Prices"),
+            ("clone", "Copied Codes"),
+            ("inspector", "Inspector"),
+        ],
         "Raised By",
         default="inspector",
         required=True,
@@ -112,7 +118,7 @@ class DmsDiversionAlert(models.Model):
     )
 
     _window_uniq = models.UniqueIndex(
-        "(company_id, partner_id, product_id, window_start) WHERE origin = 'statistics'",
+        "(company_id, partner_id, product_id, window_start, origin) WHERE origin != 'inspector'",
         "There is an alert on this distributor, product and month already.",
     )
 
@@ -127,14 +133,21 @@ class DmsDiversionAlert(models.Model):
     )
     @api.depends_context("lang")
     def _compute_reason(self):
+        explain = {
+            "statistics": type(self)._explain,
+            "volume": type(self)._explain_volume,
+            "price": type(self)._explain_price,
+            "clone": type(self)._explain_clone,
+            "inspector": type(self)._explain_scans,
+        }
         for alert in self:
-            alert.reason = alert._explain() if alert.origin == "statistics" else alert._explain_scans()
+            alert.reason = explain[alert.origin](alert)
 
     @api.depends("figures")
     @api.depends_context("lang")
     def _compute_evidence(self):
         for alert in self:
-            if not alert.figures:
+            if alert.origin != "statistics" or not alert.figures:
                 alert.evidence = False
                 continue
             names = alert._get_place_names()
@@ -223,6 +236,97 @@ class DmsDiversionAlert(models.Model):
             )
         )
         return "\n".join(lines)
+
+    def _say_signal(self):
+        """Product, distributor and month of an alert, to fill in sentences."""
+        return {
+            "product": self.product_id.display_name,
+            "distributor": self.partner_id.display_name,
+            "month": format_date(self.env, self.window_start, date_format="y-MM"),
+        }
+
+    def _say_false_rate(self):
+        return self.env._(
+            "Of 1,000 alerts as strong as this, %s are expected to be false.",
+            self._say_number(2, max(1000 * self.q_value, 0.01)),
+        )
+
+    def _explain_volume(self):
+        figures = self.figures
+        return "\n".join(
+            (
+                self.env._(
+                    "%(distributor)s took %(units)s of %(product)s in %(month)s, where %(expected)s were expected by what it"
+                    " usually takes and by what that month did to all distributors. That is %(deviation)s times the usual"
+                    " deviation.",
+                    units=self._say_number(0, figures["units"]),
+                    expected=self._say_number(0, figures["expected"]),
+                    deviation=self._say_number(1, figures["deviation"]),
+                    **self._say_signal(),
+                ),
+                self._say_false_rate(),
+                self.env._(
+                    "A promotion, a new customer or stocking up explains much: compare with its sell-through and stock first."
+                ),
+            )
+        )
+
+    def _explain_price(self):
+        figures = self.figures
+        currency = self.env["res.currency"].browse(figures["currency"])
+        said = [
+            self.env._(
+                "%(product)s that was shipped to %(distributor)s is sold at %(price)s in %(place)s, as %(sources)s independent"
+                " sources say, where others ask %(local)s.",
+                price=currency.format(figures["price"]),
+                local=currency.format(figures["local"]),
+                sources=figures["sources"],
+                place=self.place,
+                **{name: value for name, value in self._say_signal().items() if name != "month"},
+            )
+        ]
+        if figures["floor"]:
+            said.append(self.env._("The lowest guidance price is %s.", currency.format(figures["floor"])))
+        said += [
+            self._say_false_rate(),
+            self.env._(
+                "A shop may also sell off what is about to expire. Have the price and the batch looked at."
+            ),
+        ]
+        return "\n".join(said)
+
+    def _explain_clone(self):
+        figures = self.figures
+        said = [
+            self.env._(
+                "%(codes)s codes of %(product)s that was shipped to %(distributor)s in %(month)s were scanned as one item"
+                " can't be.",
+                codes=figures["codes"],
+                **self._say_signal(),
+            )
+        ]
+        if figures["speed"]:
+            said.append(
+                self.env._(
+                    "One was in two places %(distance)s km apart, at a speed of %(speed)s km/h.",
+                    distance=self._say_number(0, figures["distance"]),
+                    speed=self._say_number(0, figures["speed"]),
+                )
+            )
+        if figures["late"]:
+            said.append(
+                self.env._(
+                    "One was scanned %s times more than a day after it had been opened.", figures["late"]
+                )
+            )
+        said += [
+            self.env._("One was scanned by %s different telephones.", figures["devices"]),
+            self._say_false_rate(),
+            self.env._(
+                "Copies accuse nobody: whoever copied the codes may have bought one item in any shop. Have it inspected."
+            ),
+        ]
+        return "\n".join(said)
 
     def _say_number(self, digits, value):
         return formatLang(self.env, value, digits=digits)
@@ -372,6 +476,34 @@ class DmsDiversionAlert(models.Model):
             "authorised_ids": scan.picking_id._dms_get_authorised_territories(scan.product_id).ids,
             "date_first": scan.date,
         }
+
+    @api.model
+    def _renew(self, company, origin, vals_by_key):
+        """Raise alerts of a kind, or bring the open ones up to date; what somebody has decided on stays as it is.
+
+        :param dict vals_by_key: values by (partner id, product id, first day of the window)
+        :return: dict of the same keys: the alerts that are open
+        """
+        known = {
+            (alert.partner_id.id, alert.product_id.id, alert.window_start): alert
+            for alert in self.search([("company_id", "=", company.id), ("origin", "=", origin)])
+        }
+        standing, new = {}, {}
+        sequence = self.env["ir.sequence"].with_company(company)
+        for key, vals in vals_by_key.items():
+            alert = known.get(key)
+            if not alert:
+                new[key] = {**vals, "origin": origin, "name": sequence.next_by_code("dms.diversion.alert")}
+            elif alert.state == "open":
+                changed = {
+                    name: value for name, value in vals.items()
+                    if alert._fields[name].convert_to_cache(value, alert) != alert._fields[name].convert_to_cache(alert[name], alert)
+                }  # fmt: skip
+                if changed:
+                    guard.mark(alert).write(changed)
+                standing[key] = alert
+        created = self.with_context(mail_create_nosubscribe=True).create(list(new.values()))
+        return standing | dict(zip(new, created, strict=True))
 
     def _update_figures(self):
         self.ensure_one()

@@ -4,6 +4,8 @@ from odoo.tools import format_date
 
 from odoo.addons.dms_channel.tools import guard
 
+from .dms_diversion_signal import SIGNALS
+
 # Written by the case's own actions only.
 STATE_FIELDS = {
     "answer",
@@ -170,6 +172,9 @@ class DmsDiversionCase(models.Model):
             case.summary = "\n".join(case._summarise(alert) for alert in case.alert_ids)
 
     def _summarise(self, alert):
+        if alert.origin in SIGNALS:
+            # What it says to the inspector beyond that is not for the distributor.
+            return alert.reason.splitlines()[0]
         values = {
             "product": alert.product_id.display_name,
             "codes": alert.code_count,

@@ -4,6 +4,7 @@ from datetime import date
 import numpy as np
 
 from odoo import api, fields, models
+from odoo.fields import Domain
 from odoo.tools import SQL, date_utils
 
 from odoo.addons.dms_channel.tools import guard
@@ -27,12 +28,13 @@ class DmsDiversionDetection(models.AbstractModel):
     @api.model
     def _cron_detect(self):
         """Judge the scans of all companies, each in a transaction of its own: what was cut off is done the next time."""
-        groups = self.env["dms.scan"]._read_group([], ["company_id"])
-        companies = self.env["res.company"].concat(*(company for (company,) in groups))
+        companies = self.env["res.company"].search(Domain.TRUE)
+        today = fields.Date.context_today(self)
         cron = self.env["ir.cron"]
         cron._commit_progress(remaining=len(companies))
         for company in companies:
-            self.with_company(company)._detect(company)
+            self.with_company(company)._detect(company, today)
+            self.env["dms.diversion.signal"].with_company(company)._detect(company, today)
             if not cron._commit_progress(1):
                 break
 
@@ -169,40 +171,12 @@ class DmsDiversionDetection(models.AbstractModel):
         for spot in chosen:
             if vals := self._prepare_vals(company, found, spot):
                 vals_by_key[vals["partner_id"], vals["product_id"], vals["window_start"]] = vals
+        scan_ids = {key: vals.pop("scans") for key, vals in vals_by_key.items()}
         Alert = self.env["dms.diversion.alert"].sudo()
-        known = {
-            (alert.partner_id.id, alert.product_id.id, alert.window_start): alert
-            for alert in Alert.search([("company_id", "=", company.id), ("origin", "=", "statistics")])
-        }
-        standing, new_vals, new_keys = Alert, [], []
-        scan_ids, alert_of = {}, {}
-        for key, vals in vals_by_key.items():
-            scan_ids[key] = vals.pop("scans")
-            alert = known.get(key)
-            if not alert:
-                new_vals.append(
-                    {
-                        **vals,
-                        "name": self.env["ir.sequence"]
-                        .with_company(company)
-                        .next_by_code("dms.diversion.alert"),
-                    }
-                )
-                new_keys.append(key)
-            elif alert.state == "open":
-                changed = {
-                    name: value for name, value in vals.items()
-                    if alert._fields[name].convert_to_cache(value, alert) != alert._fields[name].convert_to_cache(alert[name], alert)
-                }  # fmt: skip
-                if changed:
-                    guard.mark(alert).write(changed)
-                alert_of[key] = alert
-                standing |= alert
-        created = Alert.with_context(mail_create_nosubscribe=True).create(new_vals)
-        alert_of.update(zip(new_keys, created, strict=True))
+        alert_of = Alert._renew(company, "statistics", vals_by_key)
         self._link_scans(alert_of, scan_ids)
-        _logger.info("Diversion: %s alerts of %s, %s of them new", len(alert_of), company.name, len(created))
-        return standing | created
+        _logger.info("Diversion: %s alerts of %s", len(alert_of), company.name)
+        return Alert.concat(*alert_of.values())
 
     @api.model
     def _link_scans(self, alert_of, scan_ids):
@@ -262,7 +236,6 @@ class DmsDiversionDetection(models.AbstractModel):
             "company_id": company.id,
             "partner_id": int(named["dealer"][dealer]),
             "product_id": int(named["product"][product]),
-            "origin": "statistics",
             "window_start": date(month // 12, month % 12 + 1, 1),
             "territory_id": top["territory"],
             "country_id": False if top["territory"] else top["country"],

@@ -2,6 +2,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from datetime import timedelta
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -49,6 +50,7 @@ class DmsScanReport(models.Model):
         readonly=True,
     )
     text = fields.Text(readonly=True)
+    price = fields.Float("Price Asked", digits="Product Price", readonly=True, aggregator="avg")
     photo = fields.Image(max_width=1600, max_height=1600, readonly=True)
     state = fields.Selection(
         [("new", "New"), ("handled", "Handled")], default="new", required=True, tracking=True, index=True
@@ -170,11 +172,12 @@ class DmsScanReport(models.Model):
         return True
 
     @api.model
-    def _report(self, scan_sudo, kind, text="", photo=None, point=None):
+    def _report(self, scan_sudo, kind, text="", photo=None, point=None, price=None):
         """Store a report.
 
         :param scan_sudo: the scan it was made on
         :param photo: picture as base64
+        :param price: what was asked for one item, as the reporter typed it
         :param point: ``(latitude, longitude)``, given only with the reporter's consent
         """
         return self.sudo().create(
@@ -187,10 +190,18 @@ class DmsScanReport(models.Model):
                 "reporter": self._get_reporter(scan_sudo),
                 "text": (text or "").strip()[:2000],
                 "photo": photo,
+                "price": self._read_price(price),
                 "position_sealed": point and self._seal(point),
                 "position_until": point and fields.Date.today() + timedelta(days=POSITION_DAYS),
             }
         )
+
+    @api.model
+    def _read_price(self, text):
+        """The price in a text such as "¥ 19.90"; 0 for what is none."""
+        plain = re.sub(r",(?=\d{3}(?!\d))", "", str(text or "")[:40])
+        found = re.search(r"(?<![\d.,])\d{1,9}(?:[.,]\d{1,2})?(?!\d)", plain)
+        return float(found.group().replace(",", ".")) if found else 0.0
 
     @api.model
     def _get_reporter(self, scan_sudo):

@@ -6,6 +6,7 @@ from . import (
     test_consequence,
     test_diversion,
     test_diversion_detection,
+    test_diversion_signal,
     test_epcis,
     test_index_use,
     test_inspection,

@@ -189,10 +189,19 @@ class TestOtherTraces(unittest.TestCase):
             # code, day, latitude, longitude, device, used up on
             (1, 0.0, 40, 116, 1, nan), (1, 0.05, 31, 121, 2, nan),  # 1,000 km in an hour
             (2, 0.0, 40, 116, 3, nan), (2, 3.0, 31, 121, 4, nan),  # in three days
-            (3, 9.0, 40, 116, 5, 2.0),  # a week after it was drunk
+            *((3, 9.0 + day, 40, 116, 5, 2.0) for day in range(12)),  # again and again after it was drunk
+            (6, 9.0, 40, 116, 7, 2.0),  # the empty bottle
             (4, 2.5, 40, 116, 6, 2.0),  # on the same evening
             *((5, float(day), 40, 116, 10 + day, nan) for day in range(25)),  # one bottle, 25 telephones
             *((100 + n, 0.0, 40, 116, 100 + n, nan) for n in range(50)),
         ]  # fmt: skip
         found = clones.judge(*np.array(rows, float).T)
         self.assertEqual(found.code[found.cloned].tolist(), [1, 3, 5])
+        self.assertTrue((found.q[found.cloned] <= 0.05).all())
+
+    def test_leaps_prove_nothing_where_telephones_leap_too(self):
+        rows = [(1, 0.0, 40, 116, 1), (1, 0.05, 31, 121, 2)]
+        for telephone in range(3, 60):
+            rows += [(telephone, 0.0, 40, 116, telephone), (1000 + telephone, 0.02, 31, 121, telephone)]
+        columns = np.array(rows, float).T
+        self.assertFalse(clones.judge(*columns, np.full(len(rows), np.nan)).cloned.any())

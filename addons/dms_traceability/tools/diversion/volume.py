@@ -17,10 +17,12 @@ FREEDOM = 5
 
 @dataclass
 class Volumes:
-    """Arrays (distributors, windows): expected units, robust deviation in standard deviations, q-value of "too much"."""
+    """Arrays (distributors, windows): expected units, robust deviation in standard deviations, p-value and q-value of
+    "too much"."""
 
     expected: np.ndarray
     deviation: np.ndarray
+    p: np.ndarray
     q: np.ndarray
 
 
@@ -53,7 +55,7 @@ def judge(shipped, demand):
         ratio = np.log(np.where(shipped > 0, shipped, np.nan) / demand)
     if not np.isfinite(ratio).any():
         empty = np.full(np.shape(ratio), np.nan)
-        return Volumes(empty, empty.copy(), np.ones(np.shape(ratio)))
+        return Volumes(empty, empty.copy(), np.ones(np.shape(ratio)), np.ones(np.shape(ratio)))
     used = np.isfinite(ratio)
     season = _median(ratio, 0)
     own = _median(ratio - season, 1)
@@ -61,7 +63,7 @@ def judge(shipped, demand):
     rest = np.where(used, ratio - centre, np.nan)
     deviation = rest / _spread(rest[used])
     p = np.where(used, stats.t.sf(np.nan_to_num(deviation), FREEDOM), 1.0)
-    return Volumes(np.exp(centre) * demand, deviation, benjamini_hochberg(p))
+    return Volumes(np.exp(centre) * demand, deviation, p, benjamini_hochberg(p))
 
 
 def _median(values, axis):
