@@ -22,6 +22,7 @@
         "views/points_templates.xml",
         "views/proposal_templates.xml",
         "views/rebate_templates.xml",
+        "views/recall_templates.xml",
         "views/receive_templates.xml",
         "views/settlement_templates.xml",
         "views/statement_templates.xml",

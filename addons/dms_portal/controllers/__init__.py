@@ -12,6 +12,7 @@ from . import (
     points,
     proposal,
     rebate,
+    recall,
     receive,
     settlement,
     statement,

@@ -43,6 +43,17 @@ class HomePortal(DistributorPortal):
             "dms_agreement_count": ("dms.agreement", own(("state", "!=", "draft"))),
             "dms_transfer_todo_count": ("dms.transfer", list(self._dms_transfers_todo_domain())),
             "dms_case_open_count": ("dms.diversion.case", own(("state", "=", "hearing"))),
+            "dms_recall_open_count": (
+                "dms.recall.line",
+                [
+                    ("recall_state", "=", "running"),
+                    ("state", "=", "waiting"),
+                    "|",
+                    *own(),
+                    *own(field="distributor_id"),
+                    ("partner_id", "!=", False),
+                ],
+            ),
             "dms_case_count": ("dms.diversion.case", own(("state", "!=", "open"))),
         }
 

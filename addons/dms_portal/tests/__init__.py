@@ -4,6 +4,7 @@ from . import (
     test_journey,
     test_pure_chart,
     test_rebate,
+    test_recall,
     test_receive,
     test_routes,
     test_settlement,

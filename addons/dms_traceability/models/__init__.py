@@ -27,6 +27,8 @@ from . import (
     dms_inspection,
     dms_inspection_evidence,
     dms_rebate_modifier,
+    dms_recall,
+    dms_recall_line,
     dms_scan,
     dms_scan_report,
     dms_settlement,

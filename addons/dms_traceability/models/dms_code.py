@@ -143,13 +143,22 @@ class DmsCode(models.Model):
 
     def action_void(self):
         """Take labels out of use: damaged, lost or stolen. Goods on their way keep theirs."""
+        self._check_may_retire()
+        self._void(self.ids)
+        return True
+
+    def action_destroy(self):
+        """Goods were destroyed, with all that their packages hold."""
+        self._check_may_retire()
+        self._destroy(self.ids)
+        return True
+
+    def _check_may_retire(self):
         self.check_access("read")
         if not self.env.user.has_groups(
             "dms_channel.dms_channel_group_manager,dms_traceability.dms_traceability_group_inspector"
         ):
-            raise UserError(self.env._("Only an inspector or a channel manager may declare codes void."))
-        self._void(self.ids)
-        return True
+            raise UserError(self.env._("Only an inspector or a channel manager may take codes out of use."))
 
     # --- Keys -------------------------------------------------------------------------------------
 

@@ -490,6 +490,31 @@ class DmsCodePacking(models.AbstractModel):
         self.invalidate_model()
 
     @api.model
+    def _destroy(self, keys):
+        """Labels and the units in them are destroyed: they leave who had them; those on a delivery stay as they are.
+
+        :return: keys of the labels that are destroyed now
+        """
+        cr = self.env.cr
+        self._lock_labels(keys)
+        keys = [key for key, row in self._read_rows(keys).items() if row["state"] != ASSIGNED]
+        cr.execute(
+            SQL(
+                """UPDATE dms_trace_code SET state = %s, picking_id = NULL
+                    WHERE key = ANY(%s::bigint[] || %s) AND state NOT IN %s RETURNING key""",
+                DESTROYED,
+                keys,
+                self._inside_keys(keys),
+                (ASSIGNED, VOID, DESTROYED),
+            )
+        )
+        done = [key for (key,) in cr.fetchall()]
+        for order, own in self.env["dms.code.order"].sudo()._of_keys(done).items():
+            self.env["dms.trace.event"]._record("destroying", own, company=order.company_id)
+        self.invalidate_model()
+        return done
+
+    @api.model
     def _void(self, keys):
         """Take labels out of use; those on a delivery keep theirs. A void unit leaves its package."""
         cr = self.env.cr

@@ -25,6 +25,7 @@ class DmsTraceEvent(models.Model):
         "shipping": ("object", "observe", "in_transit"),
         "receiving": ("object", "observe", "in_progress"),
         "inspecting": ("object", "observe", "in_progress"),
+        "destroying": ("object", "delete", "destroyed"),
         "decommissioning": ("object", "delete", "inactive"),
     }
 

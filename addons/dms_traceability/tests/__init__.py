@@ -20,6 +20,7 @@ from . import (
     test_pure_labels,
     test_pure_pda,
     test_pure_seal,
+    test_recall,
     test_receipt,
     test_resolver,
     test_scan_screen,

@@ -246,6 +246,27 @@ class TestCodeOrder(DmsTraceCommon):
         self.assertEqual(code.state, "void")
         self.assertEqual(code.event_ids.sorted("id")[-1].biz_step, "decommissioning")
 
+    def test_destroyed_with_what_is_inside(self):
+        order = self._order_codes(48, 24)
+        case, unit = order.first_key + 48, order.first_key
+        goods = self.env["dms.code"].browse([case, unit, order.first_key + 47])
+        on_delivery = self._create_delivery(24)
+        on_delivery._dms_take([case + 1])
+        with self.assertRefused("Only an inspector"):
+            goods.with_user(self.storeman).action_destroy()
+        goods[:1].with_user(self.inspector).action_destroy()
+        self.env["dms.code"]._destroy([case + 1])
+        self.assertEqual(goods.mapped("state"), ["destroyed", "destroyed", "assigned"])
+        event = goods[1].event_ids.sorted("id")[-1]
+        self.assertRecordValues(
+            event,
+            [{"biz_step": "destroying", "action": "delete", "disposition": "destroyed", "code_count": 25}],
+        )
+        (built,) = event._to_epcis()
+        self.assertEqual((built["bizStep"], len(built["epcList"])), ("destroying", 25))
+        self.env["dms.code"]._destroy([case])
+        self.assertEqual(goods[1].event_ids.mapped("biz_step").count("destroying"), 1, "nothing dies twice")
+
     def test_events_are_append_only(self):
         order = self._order_codes(5, 0, "active")
         event = self.env["dms.trace.event"].search([("order_id", "=", order.id)])

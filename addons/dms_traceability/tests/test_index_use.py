@@ -1,3 +1,4 @@
+from odoo.fields import Command
 from odoo.tests import HttpCase, tagged
 
 from .common import DmsTraceCommon
@@ -40,4 +41,13 @@ class TestIndexUse(DmsTraceCommon, HttpCase):
         before = self._count_scans()
         response = self.url_open(f"/01/{self.order.gtin}/21/{serial}")
         self.assertIn(self.lot.name, response.text)
+        self.assertEqual(self._count_scans(), before)
+
+    def test_recall(self):
+        recall = self.env["dms.recall"].create(
+            {"product_id": self.product.id, "lot_ids": [Command.set(self.lot.ids)], "reason": "Glass"}
+        )
+        before = self._count_scans()
+        recall.action_count()
+        self.assertEqual(recall.unit_count, 48_000)
         self.assertEqual(self._count_scans(), before)

@@ -8,12 +8,14 @@ The ID is the SHA-256 of it. ``recordTime``, ``eventID`` and ``errorDeclaration`
 import datetime
 import hashlib
 import re
+from functools import lru_cache
 
 from .epcis_id import canonical
 
 _TIME = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?(Z|[+-][0-9]{2}:?[0-9]{2})"
 )
+_HALF_MILLISECOND = datetime.timedelta(microseconds=500)
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,2})?|[+-]?\.[0-9]+")
 _QUANTITY = ("epcClass", "quantity", "uom")
 _REPORT = [
@@ -137,8 +139,12 @@ def parse_time(text):
 
 def format_time(moment):
     """ISO 8601 with milliseconds, of a moment in UTC."""
-    moment += datetime.timedelta(microseconds=500)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+    return (moment + _HALF_MILLISECOND).isoformat(timespec="milliseconds") + "Z"
+
+
+@lru_cache(maxsize=1024)
+def _is_time(name):
+    return "time" in name.lower() and "offset" not in name.lower()
 
 
 class _Writer:
@@ -244,7 +250,7 @@ class _Writer:
         if isinstance(value, (dict, list)):
             return "".join(self._others("", value))
         text = self._expand(str(value), "%s%s").strip() if value is not None else ""
-        if "time" in name.lower() and "offset" not in name.lower():
+        if _is_time(name):
             try:
                 return format_time(parse_time(text))
             except ValueError:
@@ -265,10 +271,11 @@ class _Writer:
         return text if ":" in text else vocabulary + text
 
     def _canonical(self, text):
-        if _NUMBER.fullmatch(text) and len(text) < 100:
+        if text[:1] in "+-.0123456789" and len(text) < 100 and _NUMBER.fullmatch(text):
             number = float(text)
             return str(int(number)) if number == int(number) else str(number)
-        for old, new in _OLD_URNS.items():
-            if text.startswith(old):
-                return new + text[len(old) :]
+        if text.startswith("urn:epcglobal:cbv:"):
+            for old, new in _OLD_URNS.items():
+                if text.startswith(old):
+                    return new + text[len(old) :]
         return canonical(text)
