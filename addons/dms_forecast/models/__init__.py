@@ -7,6 +7,7 @@ from . import (
     dms_channel_position,
     dms_demo,
     dms_forecast_line,
+    dms_forecast_override,
     dms_forecast_run,
     dms_forecast_series,
     dms_replenishment_proposal,

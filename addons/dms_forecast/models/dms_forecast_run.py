@@ -13,6 +13,7 @@ from odoo.tools import SQL, format_date
 
 from ..tools import forecast as engine
 from ..tools import pgcopy
+from ..tools.override import adjust
 
 _logger = logging.getLogger(__name__)
 
@@ -247,6 +248,7 @@ class DmsForecastRun(models.Model):
                 },
             }
         )
+        self.env["dms.forecast.override"]._begin_run(self)
 
     def _demand_domain(self, begin, cut):
         """SQL condition on dms_channel_move for what counts as demand."""
@@ -303,17 +305,21 @@ class DmsForecastRun(models.Model):
         mask = engine.since_first_sale(demand) & self.env["dms.calendar.event"]._get_mask(
             self.company_id, begin, cut, partners, products
         )
+        categories = self._categories(products)
         result = engine.forecast(
             demand,
             mask,
             horizon=self.horizon,
             quantiles=PROBABILITIES,
-            groups=self._categories(products),
+            groups=categories,
             periods=self._periods(),
             calendar=calendar,
         )
         digest = hashlib.sha256(digest + np.packbits(mask).tobytes() + calendar.kinds.tobytes()).digest()
-        series_ids = self._write_series(partners, products, demand, result, begin)
+        overrides = self._apply_overrides(partners, products, categories, result)
+        if overrides:
+            digest = hashlib.sha256(digest + json.dumps(overrides, sort_keys=True).encode()).digest()
+        series_ids = self._write_series(partners, products, demand, result, begin, overrides)
         self._write_lines(series_ids, partners, products, result)
         self.write(
             {
@@ -328,6 +334,24 @@ class DmsForecastRun(models.Model):
             }
         )
         return max(self.series_count - self.series_done, 1)
+
+    def _apply_overrides(self, partners, products, categories, result):
+        """Lay what people know over a batch's result -> {row: [[override id, units more], ...]}."""
+        overrides = self.env["dms.forecast.override"]._get_changes(self, partners, products, categories)
+        effects = adjust(
+            result.point,
+            result.bands,
+            result.expected,
+            result.cumulative,
+            result.periods,
+            [change for _override, change in overrides],
+        )
+        by_row = {}
+        for (override, change), (before, after) in zip(overrides, effects, strict=True):
+            override._add_effect(self, float(before.sum()), float(after.sum()))
+            for row in np.flatnonzero(change.rows).tolist():
+                by_row.setdefault(row, []).append([override.id, round(float(after[row] - before[row]), 3)])
+        return by_row
 
     def _periods(self):
         return tuple(sorted({*PERIODS, self.horizon}))
@@ -374,8 +398,12 @@ class DmsForecastRun(models.Model):
         category = dict(rows)
         return np.array([category.get(product, 0) for product in products.tolist()])
 
-    def _write_series(self, partners, products, demand, result, begin):
-        """Write the summaries by COPY -> their ids (n,)."""
+    def _write_series(self, partners, products, demand, result, begin, overrides=None):
+        """Write the summaries by COPY -> their ids (n,).
+
+        :param dict overrides: as :meth:`_apply_overrides` answers it
+        """
+        overrides = overrides or {}
         count = len(partners)
         cr = self.env.cr
         ids = np.array(
@@ -422,7 +450,10 @@ class DmsForecastRun(models.Model):
             "signed_error",
             "wape",
             "bias",
+            "holiday_effect",
+            "planned_effect",
             "cumulative",
+            "overrides",
         )
         start = np.datetime64(begin, "D")
         figures = np.round(
@@ -440,6 +471,8 @@ class DmsForecastRun(models.Model):
                     result.signed,
                     np.where(result.tested > 0, result.error / tested, 0),
                     np.where(result.tested > 0, result.signed / tested, 0),
+                    result.holiday - 1,
+                    result.planned - 1,
                 ],
                 axis=1,
             ),
@@ -466,7 +499,8 @@ class DmsForecastRun(models.Model):
             lines.append(
                 f"{series}\t{self.id}\t{self.company_id.id}\t{partner or chr(92) + 'N'}\t{product}\t{categ or chr(92) + 'N'}\t{self.date}\t{self.horizon}"
                 f"\t{f[0]}\t{f[1]}\t{f[2]}\t{f[3]}\t{f[4]}\t{f[5]}\t{f[6]}\t{known[i]}\t{selling[i]}\t{last_sale[i]}"
-                f"\t{f[7]}\t{f[8]}\t{f[9]}\t{f[10]}\t{f[11]}\t{grid}\n"
+                f"\t{f[7]}\t{f[8]}\t{f[9]}\t{f[10]}\t{f[11]}\t{f[12]}\t{f[13]}\t{grid}"
+                f"\t{json.dumps(overrides[i]) if i in overrides else chr(92) + 'N'}\n"
             )
         cr.copy_expert(
             f"COPY dms_forecast_series ({', '.join(columns)}) FROM STDIN", io.StringIO("".join(lines))
@@ -546,6 +580,7 @@ class DmsForecastRun(models.Model):
     def _refresh_followers(self):
         """Health, proposals and orderpoints follow from the newest forecast."""
         self.ensure_one()
+        self.env["dms.forecast.override"]._judge(self.company_id)
         self.env["dms.stock.health"]._refresh(self.company_id)
         self.env["dms.replenishment.proposal"]._generate(self.company_id)
         self.env["stock.warehouse.orderpoint"]._dms_update_from_forecast(self.company_id)

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import numpy as np
 
 from odoo import api, fields, models
@@ -59,6 +61,25 @@ class DmsForecastSeries(models.Model):
     cumulative = fields.Json(
         help="Quantiles of the demand of several periods: {periods, probabilities, values[probability][period], expected}."
     )
+    holiday_effect = fields.Float(
+        "Effect of Special Days",
+        aggregator=None,
+        help="What holidays ahead do to the horizon's total, as a share of it.",
+    )
+    planned_effect = fields.Float(
+        "Effect of Promotions",
+        aggregator=None,
+        help="What planned promotions do to the horizon's total, as a share of it.",
+    )
+    overrides = fields.Json(
+        help="What people laid over the engine's forecast: [[override, units more], ...]."
+    )
+    override_units = fields.Float(
+        "By Override",
+        compute="_compute_override_units",
+        digits="Product Unit",
+        help="Units that overrides added to what the engine said.",
+    )
     why = fields.Text(compute="_compute_why", compute_sudo=True)
     chart = fields.Json(compute="_compute_chart")
     line_ids = fields.One2many("dms.forecast.line", "series_id")
@@ -79,13 +100,28 @@ class DmsForecastSeries(models.Model):
         for series in self:
             series.daily = series.total / series.horizon if series.horizon else 0.0
 
+    @api.depends("overrides")
+    def _compute_override_units(self):
+        for series in self:
+            series.override_units = sum(units for _override, units in series.overrides or [])
+
     @api.depends(
-        "level", "level_long", "recent_weight", "wape", "bias", "tested", "selling_days", "last_sale"
+        "level",
+        "level_long",
+        "recent_weight",
+        "wape",
+        "bias",
+        "tested",
+        "selling_days",
+        "last_sale",
+        "holiday_effect",
+        "planned_effect",
+        "overrides",
     )
     @api.depends_context("lang")
     def _compute_why(self):
         for series in self:
-            series.why = " ".join(series._get_reasons())
+            series.why = " ".join([*series._get_reasons(), *series._get_special_reasons()])
 
     def _get_reasons(self):
         """Sentences that explain the forecast, in the user's language."""
@@ -141,6 +177,55 @@ class DmsForecastSeries(models.Model):
         else:
             reasons.append(_("The history is too short to test this forecast on the past."))
         return reasons
+
+    def _get_special_reasons(self):
+        """Sentences on what special days, promotions and people change."""
+        self.ensure_one()
+        _ = self.env._
+        reasons = []
+        for effect, more, less in (
+            (
+                self.holiday_effect,
+                _("Special days ahead raise it by %(percent)d %%."),
+                _("Special days ahead lower it by %(percent)d %%."),
+            ),
+            (
+                self.planned_effect,
+                _("Planned promotions and prices raise it by %(percent)d %%."),
+                _("Planned promotions and prices lower it by %(percent)d %%."),
+            ),
+        ):
+            if percent := round(100 * abs(effect)):
+                reasons.append((more if effect > 0 else less) % {"percent": percent})
+        names = dict(self.overrides or [])
+        for override in self.env["dms.forecast.override"].browse(names).exists():
+            reasons.append(
+                _(
+                    "%(user)s set %(change)s from %(begin)s to %(end)s (%(units)+.12g): %(reason)s",
+                    user=override.user_id.name,
+                    change=override._get_change_text(),
+                    begin=format_date(self.env, override.date_from),
+                    end=format_date(self.env, override.date_to),
+                    units=names[override.id],
+                    reason=override.reason,
+                )
+            )
+        return reasons
+
+    def action_override(self):
+        """A new override of this series, for the days of its forecast."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "dms.forecast.override",
+            "view_mode": "form",
+            "context": {
+                "default_company_id": self.company_id.id,
+                "default_partner_id": self.partner_id.id,
+                "default_product_id": self.product_id.id,
+                "default_date_to": fields.Date.context_today(self) + timedelta(days=self.horizon),
+            },
+        }
 
     def _compute_chart(self):
         """Daily history and forecast for the fan chart: {dates, history, expected, low, high}, one query for all records."""

@@ -1,11 +1,13 @@
 from . import (
     test_calendar,
     test_forecast_run,
+    test_override,
     test_pure_awkward_series,
     test_pure_clearance,
     test_pure_forecast,
     test_pure_hierarchy,
     test_pure_inventory,
+    test_pure_override,
     test_pure_replay,
     test_pure_replenish,
     test_pure_special_days,
