@@ -148,6 +148,10 @@ def report():
             "rivals with 12 to 20 telephones, for 25 days",
             Country(stuffing_devices=(12, 20), stuffing_days=25.0),
         ),
+        (
+            "rivals with 40 to 60 telephones, for 25 days",
+            Country(stuffing_devices=(40, 60), stuffing_days=25.0),
+        ),
     ):
         ours, rules, _strategies = score(FEW, country, (FIXED,))
         print(f"  {name:<56} {ours}")

@@ -417,13 +417,16 @@ class DmsDiversionAlert(models.Model):
         }
 
     def _prepare_inspection_context(self):
-        places = dict.fromkeys(filter(None, self.mapped("place")))
+        territory = self.territory_id[:1]
+        places = dict.fromkeys(
+            alert.place for alert in self if alert.place and alert.territory_id != territory
+        )
         return {
             "default_alert_id": self.id if len(self) == 1 else False,
             "default_partner_id": self.partner_id[:1].id,
             "default_company_id": self.company_id[:1].id,
             "default_product_ids": self.product_id.ids,
-            "default_territory_id": self.territory_id[:1].id,
+            "default_territory_id": territory.id,
             "default_place": ", ".join(places),
             "default_instructions": "\n".join(alert.reason for alert in self),
         }

@@ -70,7 +70,7 @@ class DmsInspection(models.Model):
         tracking=True,
     )
     state = fields.Selection(
-        [("open", "Ordered"), ("done", "Reported"), ("cancelled", "Cancelled")],
+        [("open", "To Inspect"), ("done", "Reported"), ("cancelled", "Cancelled")],
         "Status",
         default="open",
         required=True,

@@ -33,7 +33,7 @@ class DmsInspectionEvidence(models.Model):
         [
             ("photo", "Photo"),
             ("receipt", "Receipt"),
-            ("code", "Code"),
+            ("code", "Scanned Code"),
             ("note", "Note"),
             ("report", "Report"),
         ],
@@ -290,23 +290,34 @@ class DmsInspectionEvidence(models.Model):
                 gtin,
                 serial,
                 kind="inspector",
-                place=self._get_place(inspection, vals),
+                place=self._get_point(vals),
                 device=self.env["dms.scan"]._hash_device("user", self.env.uid),
             )
         )
+        self._place_by_order(inspection, scan_sudo)
         return {"verdict": scan_sudo.result, "product_id": scan_sudo.product_id.id, "scan_id": scan_sudo.id}
 
     @api.model
-    def _get_place(self, inspection, vals):
-        if "latitude" in vals:
-            return {"latitude": vals["latitude"], "longitude": vals["longitude"]}
-        outlet_sudo = inspection.sudo().outlet_id
-        return {
-            "country_id": outlet_sudo.country_id.id,
-            "state_id": outlet_sudo.state_id.id,
-            "city": outlet_sudo.city,
-            "zip": outlet_sudo.zip,
-        }
+    def _get_point(self, vals):
+        return {name: vals[name] for name in ("latitude", "longitude") if name in vals}
+
+    @api.model
+    def _place_by_order(self, inspection, scan_sudo):
+        """Where the phone's position is in no territory that is drawn, the order says where the inspector was sent."""
+        order_sudo = inspection.sudo()
+        outlet_sudo = order_sudo.outlet_id
+        if not scan_sudo.territory_id and outlet_sudo.country_id:
+            scan_sudo._locate(
+                {
+                    "country_id": outlet_sudo.country_id.id,
+                    "state_id": outlet_sudo.state_id.id,
+                    "city": outlet_sudo.city,
+                    "zip": outlet_sudo.zip,
+                }
+            )
+        if not scan_sudo.territory_id and order_sudo.territory_id:
+            scan_sudo.territory_id = order_sudo.territory_id
+            scan_sudo._compare_area()
 
     # === WHAT THE INSPECTOR IS TOLD ===
 

@@ -112,6 +112,12 @@ class TestInspection(InspectionCommon):
         )
         for part in ("Green Tea", "B001", "North Trading", "outside"):
             self.assertIn(part, outcome["message"])
+        self.inspection.outlet_id = False
+        here = {"latitude": 39.9, "longitude": 116.4}
+        outcome = self.mine._receive({"key": "code-00004", "kind": "code", "text": link, **here})
+        self.assertIn(
+            "outside", outcome["message"], "where no boundary is drawn, the order says where it was"
+        )
         scan = self.inspection.evidence_ids[0].scan_id
         self.assertRecordValues(
             scan, [{"kind": "inspector", "area": "outside", "user_id": self.scout.id, "alert_id": False}]

@@ -71,6 +71,13 @@ class TestWorlds(unittest.TestCase):
         self.assertGreater(world.framed.sum(), 100)
         self.assertLessEqual((findings.alert & world.framed).sum(), 2)
 
+    def test_most_patient_rivals_with_a_dozen_telephones_are_seen_through(self):
+        rivals = {"stuffed": 0.2, "stuffing_devices": (12, 20), "stuffing_days": 25.0, "diverters": 0.0}
+        world = diversion_world.draw(25, diversion_world.Country(**rivals))
+        findings = detect(world)[1]
+        self.assertGreater(world.framed.sum(), 100)
+        self.assertLess((findings.alert & world.framed).sum() / world.framed.sum(), 0.6)
+
     def test_the_order_of_scans_does_not_matter(self):
         world = self.worlds[0]
         shuffled = detect(world, np.random.default_rng(1).permutation(len(world.dealer)))[1]
@@ -95,8 +102,19 @@ class TestEvidence(unittest.TestCase):
         self.assertEqual((found.count.sum(), found.total.sum()), (1, 1))
 
     def test_one_telephone_counts_once(self):
-        found = self.gather([(1, 0, 5 * n, n, n, 9, n) for n in range(20)])
+        found = self.gather([(1, 0, 5 * n, n, 3, 9, n) for n in range(20)])
         self.assertEqual(found.count.sum(), 1)
+
+    def test_a_telephone_that_scans_many_cases_abroad_counts_for_nothing(self):
+        staged = [(1, 0, 5 * n, n, n, 9, n) for n in range(20)]
+        self.assertEqual(self.gather(staged).count.sum(), 0)
+        self.assertEqual(self.gather([*staged, (1, 0, 3, 50, 50, 10, 50)]).count.sum(), 1)
+        self.assertEqual(
+            self.gather([(0, *row[1:]) for row in staged]).total.sum(), 20, "at home nobody minds"
+        )
+        self.assertEqual(
+            self.gather([(1, 1, *row[2:]) for row in staged]).count.sum(), 3, "an outlet is signed in"
+        )
 
     def test_one_moment_counts_little(self):
         found = self.gather([(1, 0, 0.01 * n, n, n, n, n) for n in range(50)])

@@ -16,6 +16,8 @@ PER_DEVICE = (1, 3, 20)
 PER_NETWORK = (3, 20, 20)
 PER_BLOCK = (2, 10, 20)
 BLOCK_DAYS = 3.0
+# A telephone abroad that scans so many cases of one distributor is no buyer's.
+STAGED_CASES = 2
 # Units of one case seen by different telephones within so many days speak of a case that was sold there.
 CASE_DAYS = 21
 
@@ -104,12 +106,13 @@ def gather(scans, shape, is_home):
     columns["block"] = np.floor(columns["day"] / BLOCK_DAYS).astype(np.int64)
     # A code without a case is a case of its own.
     columns["case"] = np.where(columns["case"] < 0, -1 - columns["unit"], columns["case"])
-    split, home_split = _count_split(columns, is_home)
 
     def keep_rows(rows):
         for name in columns:
             columns[name] = columns[name][rows]
 
+    keep_rows(np.flatnonzero(~_is_staged(columns, is_home)))
+    split, home_split = _count_split(columns, is_home)
     where = ("kind", "dealer", "window", "place")
     keep_rows(_first(*(columns[name] for name in (*where, "product", "case"))))
     limits = np.array([PER_DEVICE, PER_NETWORK, PER_BLOCK])
@@ -139,6 +142,18 @@ def gather(scans, shape, is_home):
         seen_row=columns["row"],
         home_split=home_split,
     )
+
+
+def _is_staged(columns, is_home):
+    """Consumers' scans by a telephone that scanned several cases of one distributor in one place abroad.
+
+    A buyer takes what is on the shelf, a unit or some of one case; who scans unit after unit of many cases brought them.
+    """
+    names = ("dealer", "window", "place", "device")
+    number, first = group(*(columns[name] for name in names))
+    cases = count_different(number, columns["case"], len(first))[number]
+    abroad = ~is_home[columns["dealer"], columns["place"]]
+    return abroad & (columns["kind"] == CONSUMER) & (cases >= STAGED_CASES)
 
 
 def count_different(cell, values, cells):

@@ -231,7 +231,12 @@ export class DmsInspection extends Interaction {
 
     async refresh() {
         const pieces = await this.store.list();
-        const labels = { photo: _t("Photo"), receipt: _t("Receipt"), code: _t("Code"), note: _t("Note") };
+        const labels = {
+            photo: _t("Photo"),
+            receipt: _t("Receipt"),
+            code: _t("Scanned Code"),
+            note: _t("Note"),
+        };
         const waiting = this.el.querySelector(".o_dms_pending");
         waiting.replaceChildren(
             ...pieces.map((piece) => {
