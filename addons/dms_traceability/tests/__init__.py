@@ -22,6 +22,7 @@ from . import (
     test_pure_seal,
     test_recall,
     test_receipt,
+    test_replay,
     test_resolver,
     test_scan_screen,
     test_shipping,
