@@ -2,6 +2,7 @@ import random
 from datetime import timedelta
 from decimal import Decimal
 
+from lxml import etree
 from psycopg2.errors import CheckViolation
 
 from odoo import Command, fields
@@ -208,6 +209,57 @@ class TestTransfer(TransferCommon):
         self.assertEqual(set(moves.mapped("price_unit")) | set(moves.mapped("amount")), {0.0})
         with self.assertRaises(AccessError):
             moves.read(["layer_price"])
+
+    def test_nobody_else_reads_it(self):
+        """Neither by record, nor by its lines, consents or moves; nor does staff of another company."""
+        transfer, agreed = self._shipped(), self._agreed(1)
+        third = self._create_distributor("East", "D-EAST", "1100")
+        other = self.env["res.company"].create({"name": "Other Brand"})
+        stranger = self._create_staff("dms_stranger", "dms_channel.dms_channel_group_manager")
+        stranger.write({"company_ids": [Command.set(other.ids)], "company_id": other.id})
+        moves = self.env["dms.channel.move"].search([("transfer_line_id", "in", transfer.line_ids.ids)])
+        for user in (
+            self._create_clerk("clerk_east", third),
+            self.clerk_outlet,
+            stranger,
+            self.env.ref("base.public_user"),
+        ):
+            for records in (transfer, transfer.line_ids, transfer.consent_ids, moves):
+                with self.assertRaises(AccessError):
+                    records.with_user(user).read(["id", "display_name"])
+        for clerk in (self.clerk_north, self.clerk_south):
+            own = transfer.with_user(clerk)
+            with self.assertRaises(AccessError):
+                own.copy()
+            with self.assertRaises(AccessError):
+                agreed.line_ids.with_user(clerk).write({"product_uom_qty": 2})
+            with self.assertRaises(AccessError):
+                own.unlink()
+        giver_moves = moves.filtered(lambda move: move.partner_id == self.distributor_north)
+        with self.assertRaises(AccessError):
+            giver_moves.with_user(self.clerk_south).read(["quantity"])
+
+    def test_list_asks_a_constant_number_of_queries(self):
+        arch = self.env["dms.transfer"].with_user(self.user_manager).get_view(view_type="list")["arch"]
+        names = [node.get("name") for node in etree.fromstring(arch).iter("field")]
+        transfers = self.env["dms.transfer"].with_user(self.user_manager)
+        specification = {
+            name: {"fields": {"display_name": {}}} if transfers._fields[name].type == "many2one" else {}
+            for name in names
+        }
+        self._agreed(2)
+        counts = []
+        for _round in range(3):
+            self.env.flush_all()
+            self.env.invalidate_all()
+            before = self.env.cr.sql_log_count
+            found = transfers.web_search_read([], specification)
+            counts.append((found["length"], self.env.cr.sql_log_count - before))
+            for _number in range(4):
+                self._agreed(1)
+        self.assertEqual([length for length, _queries in counts], [1, 5, 9])
+        self.assertEqual(counts[1][1], counts[2][1])
+        self.assertLessEqual(counts[1][1], counts[0][1] + 1)
 
     # === CHECKS ===
 

@@ -1,4 +1,4 @@
-from odoo import Command
+from odoo import Command, fields
 from odoo.tests import tagged
 
 from odoo.addons.dms_channel.tests.test_transfer import TransferCommon
@@ -127,6 +127,73 @@ class TestTransferCredit(TransferCommon):
         self.assertEqual(self._bases(value)[self.north][0], -142)
         self.assertEqual(self._bases(units)[self.south], (16, 8))
         self.assertEqual(self._bases(units)[self.north][0], -16)
+        self._assert_sums()
+
+    def test_ordered_and_paid(self):
+        """Goods that were passed on count as what was ordered and what was paid, at once, but are sold on by the shop."""
+        programs = {
+            measure: self._program(code=measure, measure=measure, accrual_policy="periodic")
+            for measure in ("ordered", "paid", "sell_out")
+        }
+        transfer = self._shipped(16, credit_policy="taker")
+        self._receive(transfer)
+        for measure in ("ordered", "paid"):
+            programs[measure]._accrue_difference()
+            bases = self._bases(programs[measure])
+            self.assertEqual(bases[self.south], (142, 14.2), measure)
+            self.assertEqual(bases[self.north][0], -142, measure)
+        programs["sell_out"]._accrue_difference()
+        self.assertFalse(self._bases(programs["sell_out"]))
+        self._assert_sums()
+        transfer.action_cancel()
+        for program in programs.values():
+            program._accrue_difference()
+            self.assertFalse(self._bases(program))
+        self._assert_sums()
+
+    def test_paid_goods_that_are_passed_on(self):
+        """Of an invoice that was paid, the part that was passed on is the taker's."""
+        program = self._program(measure="paid", accrual_policy="periodic")
+        invoice = self._invoice_north()
+        self._receive(self._shipped(16, credit_policy="taker"))
+        program._accrue_difference()
+        self.assertEqual(self._bases(program)[self.north][0], -142, "nothing is paid yet")
+        self.env["account.payment.register"].with_context(
+            active_model="account.move", active_ids=invoice.ids
+        ).create({"payment_date": self.today})._create_payments()
+        program._accrue_difference()
+        self.assertEqual(self._bases(program), {self.north: (858, 85.8), self.south: (142, 14.2)})
+        self._assert_sums()
+
+    def test_foreign_currency(self):
+        """Goods that were sold in in one currency count in that of the programme, at the rate of the receipt."""
+        euro = self.setup_other_currency("EUR", rates=[("2020-01-01", 4.0), (self.today, 2.0)])
+        program = self._program(currency_id=euro.id, accrual_policy="periodic")
+        self.env["dms.channel.move"].sudo().create(
+            {
+                "kind": "sell_in",
+                "partner_id": self.north.id,
+                "product_id": self.product_chips.id,
+                "date": fields.Date.subtract(self.today, days=40),
+                "quantity": 10,
+                "currency_id": euro.id,
+                "price_unit": 30.0,  # 7.5 in the company's currency on that day
+                "amount": 75.0,
+            }
+        )
+        lines = [Command.create({"product_id": self.product_chips.id, "product_uom_qty": 4})]
+        transfer = self._agreed(line_ids=lines, credit_policy="taker")
+        transfer.with_user(self.clerk_north)._ship("N. North")
+        layers = self.env["dms.channel.position"]._get_layers(self.south, self.product_chips, self.company)
+        self.assertEqual(
+            [(float(layer.quantity), float(layer.price)) for [layer] in layers.values()], [(4, 7.5)]
+        )
+        self._receive(transfer)
+        program._accrue_difference()
+        self.assertEqual(self._bases(program)[self.south], (60, 6), "4 at 7.5 are 30, or 60 euros today")
+        self.assertEqual(self._bases(program)[self.north][0], -60)
+        accrual = self.env["dms.rebate.accrual"].search([("partner_id", "=", self.south.id)])
+        self.assertEqual((sum(accrual.mapped("amount")), sum(accrual.mapped("amount_company"))), (6, 3))
         self._assert_sums()
 
     def test_it_can_be_followed_to_the_transfer(self):
