@@ -13,6 +13,8 @@
     "data": [
         "security/ir.model.access.csv",
         "security/dms_calendar_event_security.xml",
+        "security/dms_forecast_accuracy_security.xml",
+        "security/dms_forecast_bias_security.xml",
         "security/dms_forecast_line_security.xml",
         "security/dms_forecast_override_security.xml",
         "security/dms_forecast_run_security.xml",
@@ -37,6 +39,8 @@
         "views/dms_forecast_line_views.xml",
         "views/dms_forecast_series_views.xml",
         "views/dms_forecast_override_views.xml",
+        "views/dms_forecast_accuracy_views.xml",
+        "views/dms_forecast_bias_views.xml",
         "views/dms_forecast_run_views.xml",
         "views/dms_stock_health_views.xml",
         "views/dms_stock_alert_views.xml",

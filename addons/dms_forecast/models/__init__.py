@@ -6,6 +6,8 @@ from . import (
     dms_calendar_event,
     dms_channel_position,
     dms_demo,
+    dms_forecast_accuracy,
+    dms_forecast_bias,
     dms_forecast_line,
     dms_forecast_override,
     dms_forecast_run,

@@ -78,7 +78,6 @@ class DmsForecastOverride(models.Model):
     actual_quantity = fields.Float("Came", digits="Product Unit", readonly=True, copy=False)
     is_judged = fields.Boolean("Judged", readonly=True, copy=False)
     value_added = fields.Float(
-        "Value Added",
         compute="_compute_value_added",
         store=True,
         digits="Product Unit",

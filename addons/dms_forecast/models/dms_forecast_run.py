@@ -21,6 +21,8 @@ PERIODS = (7, 14, 30, 60, 90)
 PROBABILITIES = (0.1, 0.5, 0.75, 0.9, 0.95, 0.98)
 BAND = (0.1, 0.5, 0.9)
 RUNS_WITH_LINES = 3
+#: Of older runs, the last of each week is kept in days for so long, so that its weeks can be judged.
+JUDGED_DAYS = 45
 
 
 class DmsForecastRun(models.Model):
@@ -581,6 +583,8 @@ class DmsForecastRun(models.Model):
         """Health, proposals and orderpoints follow from the newest forecast."""
         self.ensure_one()
         self.env["dms.forecast.override"]._judge(self.company_id)
+        self.env["dms.forecast.accuracy"]._judge(self.company_id)
+        self.env["dms.forecast.bias"].sudo()._watch(self.company_id)
         self.env["dms.stock.health"]._refresh(self.company_id)
         self.env["dms.replenishment.proposal"]._generate(self.company_id)
         self.env["stock.warehouse.orderpoint"]._dms_update_from_forecast(self.company_id)
@@ -612,6 +616,12 @@ class DmsForecastRun(models.Model):
                     return
             if not cron._commit_progress(1):
                 break
+        for run in todo:
+            if run.state == "done":
+                self.env["dms.forecast.override"]._judge(run.company_id)
+                self.env["dms.forecast.accuracy"]._judge(run.company_id)
+                self.env["dms.forecast.bias"]._watch(run.company_id)
+                cron._commit_progress()
         self.env.ref("dms_forecast.ir_cron_dms_stock_health")._trigger()
 
     @api.model
@@ -633,10 +643,12 @@ class DmsForecastRun(models.Model):
 
     @api.autovacuum
     def _gc_lines(self):
-        """Daily lines are kept for the last runs only; the summaries stay for comparing."""
+        """Daily lines are kept for the last runs, and for one of each week to be judged; the summaries stay for comparing."""
+        since = fields.Date.context_today(self) - timedelta(days=JUDGED_DAYS)
         for _company, runs in (
             self.search([("state", "=", "done")], order="date desc, id desc").grouped("company_id").items()
         ):
-            old = runs[RUNS_WITH_LINES:]
-            if old:
-                self.env["dms.forecast.line"]._delete(old)
+            recent = runs.filtered(lambda run: run.date >= since)
+            weekly = recent.grouped(lambda run: fields.Date.start_of(run.date, "week"))
+            kept = runs[:RUNS_WITH_LINES].union(*(week[:1] for week in weekly.values()))
+            self.env["dms.forecast.line"]._delete(runs - kept)

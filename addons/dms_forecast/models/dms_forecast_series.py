@@ -228,7 +228,7 @@ class DmsForecastSeries(models.Model):
         }
 
     def _compute_chart(self):
-        """Daily history and forecast for the fan chart: {dates, history, expected, low, high}, one query for all records."""
+        """Daily history and forecast for the fan chart: {dates, history, came, expected, low, high}, one query for all records."""
         if not self.ids:
             self.chart = False
             return
@@ -238,7 +238,7 @@ class DmsForecastSeries(models.Model):
                      FROM dms_forecast_series s
                      JOIN dms_channel_move m ON m.company_id = s.company_id AND m.product_id = s.product_id
                           AND (m.partner_id = s.partner_id OR s.partner_id IS NULL)
-                          AND m.kind = 'sell_out' AND m.date > s.date - %s AND m.date <= s.date
+                          AND m.kind = 'sell_out' AND m.date > s.date - %s AND m.date <= s.date + s.horizon
                     WHERE s.id IN %s GROUP BY 1, 2""",
                 HISTORY_SHOWN,
                 tuple(self.ids),
@@ -252,15 +252,19 @@ class DmsForecastSeries(models.Model):
         )
         for series in self:
             start = np.datetime64(series.date) - HISTORY_SHOWN + 1
-            sold = np.zeros(HISTORY_SHOWN)
+            sold = np.zeros(HISTORY_SHOWN + series.horizon)
+            known = HISTORY_SHOWN
             for series_id, date, quantity in history:
                 if series_id == series.id:
-                    sold[(np.datetime64(date) - start).astype(int)] = max(float(quantity), 0.0)
+                    day = (np.datetime64(date) - start).astype(int)
+                    sold[day] = max(float(quantity), 0.0)
+                    known = max(known, int(day) + 1)
             lines = [row for row in ahead if row[0] == series.id]
             series.chart = {
                 "dates": [str(start + day) for day in range(HISTORY_SHOWN)]
                 + [row[1].isoformat() for row in lines],
-                "history": [round(value, 2) for value in sold],
+                "history": [round(value, 2) for value in sold[:HISTORY_SHOWN].tolist()],
+                "came": [round(value, 2) for value in sold[HISTORY_SHOWN:known].tolist()],
                 "expected": [round(row[2], 2) for row in lines],
                 "low": [round(row[3], 2) for row in lines],
                 "high": [round(row[4], 2) for row in lines],

@@ -1,4 +1,5 @@
 from . import (
+    test_accuracy,
     test_calendar,
     test_forecast_run,
     test_override,
@@ -11,6 +12,7 @@ from . import (
     test_pure_replay,
     test_pure_replenish,
     test_pure_special_days,
+    test_pure_tracking,
     test_pure_transfer_plan,
     test_replenishment,
     test_security,

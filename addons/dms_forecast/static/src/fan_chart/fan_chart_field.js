@@ -5,7 +5,7 @@ import { standardFieldProps } from "@web/views/fields/standard_field_props";
 
 import { Component, onWillStart, useEffect, useRef } from "@odoo/owl";
 
-/** Draws {dates, history, expected, low, high}: what was sold, what is expected, and the band that eight days in ten fall into. */
+/** Draws {dates, history, came, expected, low, high}: what was sold before and since, what is expected, and the band that eight days in ten fall into. */
 export class FanChartField extends Component {
     static template = "dms_forecast.FanChartField";
     static props = { ...standardFieldProps };
@@ -31,7 +31,7 @@ export class FanChartField extends Component {
     }
 
     get config() {
-        const { dates, history, expected, low, high } = this.value;
+        const { dates, history, came, expected, low, high } = this.value;
         const ahead = (values) => [...history.map(() => null), ...values];
         const line = (label, data, colour, extra = {}) => ({
             type: "line",
@@ -55,7 +55,18 @@ export class FanChartField extends Component {
                         fill: "-1",
                         backgroundColor: "rgba(113, 75, 103, 0.15)",
                     }),
-                    { type: "bar", label: _t("Sold"), data: history, backgroundColor: "#017e84" },
+                    { type: "bar", label: _t("Sold"), data: history, backgroundColor: "#017e84", grouped: false },
+                    ...(came.length
+                        ? [
+                              {
+                                  type: "bar",
+                                  label: _t("Sold since"),
+                                  data: ahead(came),
+                                  backgroundColor: "#e4a900",
+                                  grouped: false,
+                              },
+                          ]
+                        : []),
                 ],
             },
             options: {
