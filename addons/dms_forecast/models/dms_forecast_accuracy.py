@@ -23,24 +23,37 @@ class DmsForecastAccuracy(models.Model):
     company_id = fields.Many2one("res.company", required=True, index=True)
     run_id = fields.Many2one("dms.forecast.run", index=True, ondelete="cascade")
     week = fields.Date(required=True, help="Its Monday.")
-    weeks_ahead = fields.Integer(required=True, aggregator=None, help="How many weeks before it was forecast.")
-    partner_id = fields.Many2one("res.partner", string="Distributor", required=True, index=True, ondelete="cascade")
+    weeks_ahead = fields.Integer(
+        required=True, aggregator=None, help="How many weeks before it was forecast."
+    )
+    partner_id = fields.Many2one(
+        "res.partner", string="Distributor", required=True, index=True, ondelete="cascade"
+    )
     territory_id = fields.Many2one("dms.territory", index="btree_not_null", ondelete="set null")
     product_id = fields.Many2one("product.product", required=True, index=True, ondelete="cascade")
-    categ_id = fields.Many2one("product.category", string="Product Category", index="btree_not_null", ondelete="set null")
-    abc = fields.Selection([("a", "A"), ("b", "B"), ("c", "C")], string="ABC", help="By value, when the week was judged.")
+    categ_id = fields.Many2one(
+        "product.category", string="Product Category", index="btree_not_null", ondelete="set null"
+    )
+    abc = fields.Selection(
+        [("a", "A"), ("b", "B"), ("c", "C")], string="ABC", help="By value, when the week was judged."
+    )
     xyz = fields.Selection(
-        [("x", "X"), ("y", "Y"), ("z", "Z")], string="XYZ", help="By how even its sales are, when the week was judged."
+        [("x", "X"), ("y", "Y"), ("z", "Z")],
+        string="XYZ",
+        help="By how even its sales are, when the week was judged.",
     )
     expected = fields.Float(digits="Product Unit")
     actual = fields.Float("Came", digits="Product Unit")
     abs_error = fields.Float("Off By", digits="Product Unit")
     surplus = fields.Float(digits="Product Unit", help="Expected less what came.")
     wape = fields.Float(
-        "Error", aggregator="avg", help="What it was off by, as a share of what came; of a group, by its sums."
+        "Error",
+        aggregator="avg",
+        help="What it was off by, as a share of what came; of a group, by its sums.",
     )
     bias = fields.Float(
-        aggregator="avg", help="How much too high (+) or too low (-), as a share of what came; of a group, by its sums."
+        aggregator="avg",
+        help="How much too high (+) or too low (-), as a share of what came; of a group, by its sums.",
     )
 
     _week_uniq = models.UniqueIndex(
@@ -59,10 +72,19 @@ class DmsForecastAccuracy(models.Model):
     @api.model
     def _judge(self, company):
         """Set the weeks that are over and reported beside what was said of them; once more, it changes nothing."""
-        for name in ("dms.forecast.run", "dms.channel.move", "dms.channel.week", "dms.stock.health", self._name):
+        for name in (
+            "dms.forecast.run",
+            "dms.channel.move",
+            "dms.channel.week",
+            "dms.stock.health",
+            self._name,
+        ):
             self.env[name].flush_model()
         [(until,)] = self.env.execute_query(
-            SQL("SELECT MAX(date) FROM dms_channel_move WHERE kind = 'sell_out' AND company_id = %s", company.id)
+            SQL(
+                "SELECT MAX(date) FROM dms_channel_move WHERE kind = 'sell_out' AND company_id = %s",
+                company.id,
+            )
         )
         if not until:
             return

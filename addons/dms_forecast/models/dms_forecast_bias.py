@@ -19,10 +19,23 @@ class DmsForecastBias(models.Model):
     _order = "closed_on desc, opened_on desc, id desc"
 
     company_id = fields.Many2one("res.company", required=True, readonly=True, index=True)
-    partner_id = fields.Many2one("res.partner", string="Distributor", readonly=True, ondelete="cascade", index="btree_not_null")
-    categ_id = fields.Many2one("product.category", string="Product Category", readonly=True, ondelete="cascade", index="btree_not_null")
+    partner_id = fields.Many2one(
+        "res.partner", string="Distributor", readonly=True, ondelete="cascade", index="btree_not_null"
+    )
+    categ_id = fields.Many2one(
+        "product.category",
+        string="Product Category",
+        readonly=True,
+        ondelete="cascade",
+        index="btree_not_null",
+    )
     state = fields.Selection(
-        [("open", "Open"), ("closed", "Closed")], required=True, default="open", readonly=True, tracking=True, index=True
+        [("open", "Open"), ("closed", "Closed")],
+        required=True,
+        default="open",
+        readonly=True,
+        tracking=True,
+        index=True,
     )
     opened_on = fields.Date(readonly=True)
     closed_on = fields.Date(readonly=True)
@@ -33,13 +46,16 @@ class DmsForecastBias(models.Model):
         aggregator=None,
         help="Sum of the errors of the last eight weeks by their mean size: beyond 4 an alarm opens, within 2 it closes.",
     )
-    bias = fields.Float(readonly=True, aggregator=None, help="How much too high (+) or too low (-), as a share of what came.")
+    bias = fields.Float(
+        readonly=True, aggregator=None, help="How much too high (+) or too low (-), as a share of what came."
+    )
     expected = fields.Float(digits="Product Unit", readonly=True)
     actual = fields.Float("Came", digits="Product Unit", readonly=True)
     why = fields.Char(compute="_compute_why")
 
     _open_uniq = models.UniqueIndex(
-        "(company_id, COALESCE(partner_id, 0), COALESCE(categ_id, 0)) WHERE state = 'open'", "An alarm is open once."
+        "(company_id, COALESCE(partner_id, 0), COALESCE(categ_id, 0)) WHERE state = 'open'",
+        "An alarm is open once.",
     )
 
     @api.depends("partner_id", "categ_id")
@@ -52,9 +68,13 @@ class DmsForecastBias(models.Model):
     def _compute_why(self):
         for alarm in self:
             text = (
-                self.env._("For weeks the forecast was too high: %(expected).12g expected, %(actual).12g came (%(percent)+d %%).")
+                self.env._(
+                    "For weeks the forecast was too high: %(expected).12g expected, %(actual).12g came (%(percent)+d %%)."
+                )
                 if alarm.signal > 0
-                else self.env._("For weeks the forecast was too low: %(expected).12g expected, %(actual).12g came (%(percent)+d %%).")
+                else self.env._(
+                    "For weeks the forecast was too low: %(expected).12g expected, %(actual).12g came (%(percent)+d %%)."
+                )
             )
             alarm.why = text % {
                 "expected": float_round(alarm.expected, 0),

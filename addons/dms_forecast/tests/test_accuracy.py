@@ -21,8 +21,10 @@ class TestAccuracy(DmsForecastCommon):
 
     def _find(self, rows, partner, product, ahead=1, week=None):
         return rows.filtered(
-            lambda row: (row.partner_id, row.product_id, row.weeks_ahead, row.week)
-            == (partner, product, ahead, week or self.week)
+            lambda row: (
+                (row.partner_id, row.product_id, row.weeks_ahead, row.week)
+                == (partner, product, ahead, week or self.week)
+            )
         )
 
     def test_what_was_said_and_what_came(self):
@@ -124,7 +126,11 @@ class TestAccuracy(DmsForecastCommon):
         ):
             company = company or self.env["res.company"].sudo().create({"name": "Other Brand"})
             user = new_test_user(
-                self.env(su=True), login, groups=groups, company_id=company.id, company_ids=[(6, 0, company.ids)]
+                self.env(su=True),
+                login,
+                groups=groups,
+                company_id=company.id,
+                company_ids=[(6, 0, company.ids)],
             )
             with self.assertRaises(AccessError):
                 rows.with_user(user).read(["wape"])

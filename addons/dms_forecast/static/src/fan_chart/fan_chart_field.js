@@ -55,7 +55,13 @@ export class FanChartField extends Component {
                         fill: "-1",
                         backgroundColor: "rgba(113, 75, 103, 0.15)",
                     }),
-                    { type: "bar", label: _t("Sold"), data: history, backgroundColor: "#017e84", grouped: false },
+                    {
+                        type: "bar",
+                        label: _t("Sold"),
+                        data: history,
+                        backgroundColor: "#017e84",
+                        grouped: false,
+                    },
                     ...(came.length
                         ? [
                               {
