@@ -402,7 +402,7 @@ class TestRoutes(DmsPortalCommon):
         self.assertEqual(self.agreement_sent.state, "signed")
         self._post(f"/my/cases/{self.case.id}/answer", text="Sold to a wholesaler by mistake.")
         self.assertEqual(self.case.answer, "Sold to a wholesaler by mistake.")
-        self.case._rule("confirmed", "Proved by two scans.", -5)
+        self.case._rule("confirmed", "Proved by two scans.", points=-5)
         self._post(f"/my/cases/{self.case.id}/appeal", text="One of the two was ours.")
         self.assertEqual(self.case.state, "appealed")
 

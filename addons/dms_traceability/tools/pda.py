@@ -1,7 +1,7 @@
 """Codes from the file of a hand-held scanner (PDA)."""
 
 import csv
-import io
+import re
 
 from . import codes, epc, gs1
 
@@ -13,7 +13,8 @@ def read_codes(content):
     :return: list of texts in the file's order, each once; headings and empty lines are left out
     """
     found = {}
-    for line in io.StringIO((content or "").lstrip("\ufeff")):
+    # not splitlines(): the separator of GS1 elements is a line's end to it
+    for line in re.split(r"[\r\n]+", (content or "").lstrip("\ufeff")):
         delimiter = max(";\t,", key=line.count)
         for cell in next(csv.reader([line.strip()], delimiter=delimiter), []):
             text = cell.strip()
