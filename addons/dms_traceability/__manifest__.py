@@ -59,6 +59,7 @@
             "dms_traceability/static/src/scan_screen/*",
         ],
         "web.assets_frontend": [
+            "dms_traceability/static/src/camera/*",
             "dms_traceability/static/src/scan_screen/scan_queue.js",
             "dms_traceability/static/src/inspection/*",
         ],

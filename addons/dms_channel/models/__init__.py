@@ -9,6 +9,8 @@ from . import (
     dms_feed_receive,
     dms_feed_release,
     dms_feed_sensor,
+    dms_group_ratio,
+    dms_pdf_document,
     dms_transfer_delivery,
     dms_transfer_ledger,
 )

@@ -3,10 +3,10 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Command
-from odoo.tools import config, format_date, format_datetime, html2plaintext
+from odoo.tools import format_date, format_datetime, html2plaintext
 from odoo.tools.misc import formatLang
 
-from ..tools import guard, pdf
+from ..tools import guard
 
 # Shown when they differ from the version before.
 COMPARED_FIELDS = (
@@ -25,6 +25,7 @@ class DmsAgreementDocument(models.AbstractModel):
     """Mixin of ``dms.agreement``: the PDF, the mails, and the comparison with the version before."""
 
     _name = "dms.agreement.document"
+    _inherit = ["dms.pdf.document"]
     _description = "Distribution Agreement as a Document"
 
     # === CHANGES ===
@@ -106,27 +107,12 @@ class DmsAgreementDocument(models.AbstractModel):
 
     # === PDF ===
 
-    def _render_pdf(self):
-        """The agreement as PDF (bytes) in the distributor's language.
-
-        :raises UserError: when the server lacks a font
-        """
-        self.ensure_one()
-        agreement = self.with_context(lang=self.partner_id.lang or self.env.lang)
-        try:
-            return agreement._build_pdf().render()
-        except pdf.FontMissing as error:
-            raise UserError(str(error)) from error
+    def _get_pdf_lang(self):
+        return self.partner_id.lang
 
     def _build_pdf(self):
         self.ensure_one()
-        company = self.company_id
-        document = pdf.Document(
-            self.env._("Distribution Agreement %s", self.display_name),
-            author=company.name,
-            footer=f"{company.name} · {self.display_name}",
-            font=config.get("dms_font"),
-        )
+        document = self._new_pdf(self.env._("Distribution Agreement %s", self.display_name))
         document.heading(self.env._("Distribution Agreement %s", self.display_name), self._format_dates())
         document.facts(self._get_document_facts())
         document.section(self.env._("Territories and products"))

@@ -3,12 +3,6 @@ from odoo.tools import SQL
 
 #: Whole weeks of each of the two periods that are compared.
 WEEKS = 13
-#: Figures of a group that are no sums of its rows' figures: each is a ratio of two sums.
-RATIOS = {
-    "cover_days": ("quantity", "daily"),
-    "growth": ("change", "before_quantity"),
-    "sell_through": ("sold_quantity", "there"),
-}
 
 
 class DmsChannelRanking(models.Model):
@@ -19,10 +13,17 @@ class DmsChannelRanking(models.Model):
     """
 
     _name = "dms.channel.ranking"
+    _inherit = ["dms.group.ratio"]
     _description = "Channel Ranking"
     _auto = False
     _order = "sold_value desc, id"
     _rec_name = "product_id"
+
+    _group_ratios = {
+        "cover_days": ("quantity", "daily"),
+        "growth": ("change", "before_quantity"),
+        "sell_through": ("sold_quantity", "there"),
+    }
 
     company_id = fields.Many2one("res.company", readonly=True)
     currency_id = fields.Many2one(related="company_id.currency_id")
@@ -126,16 +127,12 @@ class DmsChannelRanking(models.Model):
         )
 
     @api.model
-    def _read_group_select(self, aggregate_spec, query):
-        """Ratios of a group are those of its sums."""
-        name, _colon, function = aggregate_spec.partition(":")
-        if name not in RATIOS or function != "avg":
-            return super()._read_group_select(aggregate_spec, query)
-        above, below = (self._field_to_sql(self._table, field, query) for field in RATIOS[name])
+    def _get_ratio_parts(self, name, query):
+        above, below = super()._get_ratio_parts(name, query)
         if name == "cover_days":
             # a stock below zero is a report that is missing, not one that shortens another's cover
             above = SQL("GREATEST(%s, 0)", above)
-        return SQL("COALESCE(SUM(%s) / NULLIF(SUM(%s), 0), 0)", above, below)
+        return above, below
 
     def action_open_moves(self):
         # a row has the id of its position

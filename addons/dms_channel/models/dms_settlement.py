@@ -942,55 +942,74 @@ class DmsSettlement(models.Model):
             ``document`` ("model,id"); a claim's ``account_id`` and ``tax_weights``; a deduction's or advance's ``item_id``
         """
         waiting = {}
-        by_party = {
-            (settlement.company_id, settlement.partner_id, settlement.currency_id): settlement
-            for settlement in self.sorted("id", reverse=True)
-        }
-        for item in self._get_advance_items():
-            party = (item.company_id, item.partner_id.commercial_partner_id, item.currency_id)
-            if settlement := by_party.get(party):
-                waiting.setdefault(settlement, []).append(
-                    {
-                        "kind": "advance",
-                        "name": " · ".join(
-                            filter(None, (item.payment_id.display_name, item.payment_id.memo))
-                        ),
-                        "amount": -item.amount_residual_currency,
-                        "item_id": item.id,
-                        "document": f"account.payment,{item.payment_id.id}",
-                    }
-                )
-        for item in self.env["dms.transfer"]._get_open_charge_items(self.partner_id, self.company_id):
-            party = (item.company_id, item.partner_id.commercial_partner_id, item.currency_id)
-            if settlement := by_party.get(party):
-                waiting.setdefault(settlement, []).append(
-                    {
-                        "kind": "deduction",
-                        "name": self.env._(
-                            "Freight of transfer %(transfer)s: %(invoice)s",
-                            transfer=item.move_id.dms_transfer_id.name,
-                            invoice=item.move_id.name,
-                        ),
-                        "amount": -item.amount_residual_currency,
-                        "item_id": item.id,
-                    }
-                )
+        advances = self._get_open_items(
+            "advance", self.partner_id, self.company_id, [("payment_id.dms_advance", "=", True)]
+        )
+        self._add_items(
+            waiting,
+            "advance",
+            advances,
+            lambda item: {
+                "name": " · ".join(filter(None, (item.payment_id.display_name, item.payment_id.memo))),
+                "document": f"account.payment,{item.payment_id.id}",
+            },
+        )
+        self._add_items(
+            waiting,
+            "deduction",
+            self.env["dms.transfer"]._get_open_charge_items(self.partner_id, self.company_id),
+            lambda item: {
+                "name": self.env._(
+                    "Freight of transfer %(transfer)s: %(invoice)s",
+                    transfer=item.move_id.dms_transfer_id.name,
+                    invoice=item.move_id.name,
+                ),
+            },
+        )
+        by_party = self._get_by_party()
         for deduction in self.env["dms.deduction"]._get_queued(self.partner_id, self.company_id):
             party = (deduction.company_id, deduction.partner_id, deduction.currency_id)
             if settlement := by_party.get(party):
                 waiting.setdefault(settlement, []).append(deduction._prepare_settlement_line_vals())
         return waiting
 
-    def _get_advance_items(self):
-        """Open receivable items of payments that were made in advance, and that no other settlement has yet."""
+    def _get_by_party(self):
+        """The first of these drafts that each (company, distributor, currency) has."""
+        return {
+            (settlement.company_id, settlement.partner_id, settlement.currency_id): settlement
+            for settlement in self.sorted("id", reverse=True)
+        }
+
+    def _add_items(self, waiting, kind, items, prepare):
+        """Add receivable items to the lines that wait for these drafts, each for what is open of it.
+
+        :param dict waiting: as :meth:`_get_other_lines` answers it
+        :param prepare: function from an item to the line's further values: ``name``, perhaps ``document``
+        """
+        by_party = self._get_by_party()
+        for item in items:
+            party = (item.company_id, item.partner_id.commercial_partner_id, item.currency_id)
+            if settlement := by_party.get(party):
+                waiting.setdefault(settlement, []).append(
+                    {
+                        "kind": kind,
+                        "amount": -item.amount_residual_currency,
+                        "item_id": item.id,
+                        **prepare(item),
+                    }
+                )
+
+    @api.model
+    def _get_open_items(self, kind, partners, companies, domain):
+        """Open receivable items of distributors that fulfil a domain, and that no line of this kind has taken up yet."""
         queued = self.env["dms.settlement.line"].search(
-            [("pending", "=", True), ("kind", "=", "advance"), ("partner_id", "in", self.partner_id.ids)]
+            [("pending", "=", True), ("kind", "=", kind), ("partner_id", "in", partners.ids)]
         )
         return self.env["account.move.line"].search(
             [
-                ("payment_id.dms_advance", "=", True),
-                ("partner_id.commercial_partner_id", "in", self.partner_id.ids),
-                ("company_id", "in", self.company_id.ids),
+                *domain,
+                ("partner_id.commercial_partner_id", "in", partners.ids),
+                ("company_id", "in", companies.ids),
                 ("parent_state", "=", "posted"),
                 ("account_id.account_type", "=", "asset_receivable"),
                 ("amount_residual_currency", ">", 0),

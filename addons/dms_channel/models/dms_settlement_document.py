@@ -5,10 +5,7 @@ import io
 import xlsxwriter
 
 from odoo import models
-from odoo.exceptions import UserError
-from odoo.tools import config, format_date, formatLang
-
-from ..tools import pdf
+from odoo.tools import format_date, formatLang
 
 DOCUMENT_URL = "/dms/settlement/%s/%s"
 
@@ -17,6 +14,7 @@ class DmsSettlementDocument(models.AbstractModel):
     """Mixin of ``dms.settlement``."""
 
     _name = "dms.settlement.document"
+    _inherit = ["dms.pdf.document"]
     _description = "Settlement as a Document"
 
     def _in_language_of_partner(self):
@@ -54,13 +52,8 @@ class DmsSettlementDocument(models.AbstractModel):
 
     # === PDF ===
 
-    def _render_pdf(self):
-        """Return the settlement as PDF (bytes) in the distributor's language."""
-        self.ensure_one()
-        try:
-            return self._in_language_of_partner()._build_pdf().render()
-        except pdf.FontMissing as error:
-            raise UserError(str(error)) from error
+    def _get_pdf_lang(self):
+        return self.partner_id.lang
 
     def _build_pdf(self):
         self.ensure_one()
@@ -69,12 +62,7 @@ class DmsSettlementDocument(models.AbstractModel):
         def money(amount):
             return formatLang(self.env, amount, currency_obj=self.currency_id)
 
-        document = pdf.Document(
-            self.env._("Settlement %s", self.name),
-            author=company.name,
-            footer=f"{company.name} · {self.name}",
-            font=config.get("dms_font"),
-        )
+        document = self._new_pdf(self.env._("Settlement %s", self.name), self.name)
         document.heading(self.env._("Settlement %s", self.name), company.name)
         document.facts(self._get_facts())
         kinds = dict(self.line_ids._fields["kind"]._description_selection(self.env))

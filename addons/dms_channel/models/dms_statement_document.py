@@ -7,9 +7,8 @@ import xlsxwriter
 from odoo import models
 from odoo.exceptions import UserError
 from odoo.fields import Command
-from odoo.tools import config, format_date, formatLang
+from odoo.tools import format_date, formatLang
 
-from ..tools import pdf
 from .dms_statement_ledger import AGES
 
 MAIL_SEND = "dms_channel.mail_template_dms_statement_send"
@@ -21,6 +20,7 @@ class DmsStatementDocument(models.AbstractModel):
     """Mixin of ``dms.statement``."""
 
     _name = "dms.statement.document"
+    _inherit = ["dms.pdf.document"]
     _description = "Statement as a Document"
 
     def _in_partner_lang(self):
@@ -89,15 +89,8 @@ class DmsStatementDocument(models.AbstractModel):
 
     # === PDF ===
 
-    def _render_pdf(self):
-        """The statement as PDF (bytes) in the distributor's language.
-
-        :raises UserError: when the server lacks a font
-        """
-        try:
-            return self._in_partner_lang()._build_pdf().render()
-        except pdf.FontMissing as error:
-            raise UserError(str(error)) from error
+    def _get_pdf_lang(self):
+        return self.partner_id.lang
 
     def _build_pdf(self):
         company = self.company_id
@@ -110,12 +103,7 @@ class DmsStatementDocument(models.AbstractModel):
             return formatLang(self.env, amount, digits=self.currency_id.decimal_places)
 
         title = self.env._("Statement of Account")
-        document = pdf.Document(
-            f"{title} {self.name}",
-            author=company.name,
-            footer=f"{company.name} · {self.name}",
-            font=config.get("dms_font"),
-        )
+        document = self._new_pdf(f"{title} {self.name}", self.name)
         document.heading(title, company.name)
         document.facts(self._get_document_facts())
         summary = self._get_document_summary()

@@ -2,9 +2,9 @@
 
 from odoo import Command, api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import config, format_date
+from odoo.tools import format_date
 
-from ..tools import guard, pdf, rebate
+from ..tools import guard, rebate
 from ..tools.words import format_quantity
 
 TRANSFER_ACTIVITY = "dms_channel.mail_activity_type_transfer"
@@ -19,6 +19,7 @@ class DmsTransferDelivery(models.AbstractModel):
     """
 
     _name = "dms.transfer.delivery"
+    _inherit = ["dms.pdf.document"]
     _description = "Delivery of a Transfer"
 
     company_id = fields.Many2one("res.company")
@@ -239,21 +240,11 @@ class DmsTransferDelivery(models.AbstractModel):
     @api.model
     def _get_open_charge_items(self, partners, companies):
         """Open receivable items of posted freight invoices, that no other settlement has yet (called as superuser)."""
-        queued = self.env["dms.settlement.line"].search(
-            [("pending", "=", True), ("kind", "=", "deduction"), ("partner_id", "in", partners.ids)]
-        )
-        return self.env["account.move.line"].search(
-            [
-                ("move_id.dms_transfer_id", "!=", False),
-                ("move_id.move_type", "=", "out_invoice"),
-                ("partner_id.commercial_partner_id", "in", partners.ids),
-                ("company_id", "in", companies.ids),
-                ("parent_state", "=", "posted"),
-                ("account_id.account_type", "=", "asset_receivable"),
-                ("amount_residual_currency", ">", 0),
-                ("id", "not in", queued.item_id.ids),
-            ],
-            order="date, id",
+        return self.env["dms.settlement"]._get_open_items(
+            "deduction",
+            partners,
+            companies,
+            [("move_id.dms_transfer_id", "!=", False), ("move_id.move_type", "=", "out_invoice")],
         )
 
     # === DELIVERY NOTE ===
@@ -275,19 +266,15 @@ class DmsTransferDelivery(models.AbstractModel):
         :raises UserError: when the server lacks a font
         """
         self.ensure_one()
-        transfer = self.sudo().with_context(lang=self.sudo().giver_id.lang or self.env.lang)
-        try:
-            return transfer._build_delivery_note().render()
-        except pdf.FontMissing as error:
-            raise UserError(str(error)) from error
+        return self.sudo()._render_pdf()
 
-    def _build_delivery_note(self):
-        company = self.company_id
+    def _get_pdf_lang(self):
+        return self.giver_id.lang
+
+    def _build_pdf(self):
         title = self.env._("Delivery Note %s", self.name)
-        document = pdf.Document(
-            title, author=company.name, footer=f"{company.name} · {self.name}", font=config.get("dms_font")
-        )
-        document.heading(title, self.env._("Transfer between distributors of %s", company.name))
+        document = self._new_pdf(title)
+        document.heading(title, self.env._("Transfer between distributors of %s", self.company_id.name))
         document.code(self.get_base_url() + self.access_url)
         document.facts(
             [

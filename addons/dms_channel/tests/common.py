@@ -1,3 +1,4 @@
+import threading
 from contextlib import contextmanager
 
 from odoo import SUPERUSER_ID, api
@@ -227,3 +228,31 @@ class SessionsCase(TransactionCase):
         with db_connect(self.env.cr.dbname).cursor() as cr:
             env = api.Environment(cr, SUPERUSER_ID, {})
             return retrying(lambda: function(env), env)
+
+    def _race(self, *works):
+        """Run functions of an environment in threads that all have begun before one of them goes on.
+
+        :return: the errors they ended with
+        """
+        barrier, errors = threading.Barrier(len(works)), []
+
+        def begin(env, work):
+            env.cr.execute("SELECT 1")  # the snapshot is taken before another one commits
+            # one that is tried again waits for nobody
+            if not getattr(threading.current_thread(), "waited", False):
+                threading.current_thread().waited = True
+                barrier.wait(30)
+            return work(env)
+
+        def run(work):
+            try:
+                self._run(lambda env: begin(env, work))
+            except Exception as error:  # judged in the main thread
+                errors.append(error)
+
+        threads = [threading.Thread(target=run, args=(work,)) for work in works]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+        return errors

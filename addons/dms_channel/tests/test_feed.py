@@ -1,7 +1,6 @@
 import base64
 import contextlib
 import gzip
-import threading
 from datetime import date
 
 import psycopg2
@@ -543,31 +542,17 @@ class TestFeedConcurrency(SessionsCase):
         env["product.product"].browse(self.product_id).unlink()
         env["res.partner"].browse(self.partner_id).unlink()
 
-    def _race(self, *contents):
-        barrier = threading.Barrier(len(contents))
-        errors = []
+    def _send(self, *contents):
+        """Send files at once, and release them: numbers of feeds, of lines released and sent twice; the stock."""
 
-        def upload(env, content):
-            barrier_once = getattr(threading.current_thread(), "waited", False)
-            env["dms.feed"].search_count([])
-            if not barrier_once:
-                threading.current_thread().waited = True
-                barrier.wait(20)
-            partner = env["res.partner"].browse(self.partner_id)
-            env["dms.feed"]._receive(content, "race.csv", partner=partner)._release()
+        def upload(content):
+            def work(env):
+                partner = env["res.partner"].browse(self.partner_id)
+                env["dms.feed"]._receive(content, "race.csv", partner=partner)._release()
 
-        def work(content):
-            try:
-                self._run(lambda env: upload(env, content))
-            except Exception as error:  # reported in the main thread
-                errors.append(error)
+            return work
 
-        threads = [threading.Thread(target=work, args=(content,)) for content in contents]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(120)
-        self.assertFalse(errors)
+        self.assertFalse(self._race(*map(upload, contents)))
 
         def answer(env):
             feeds = env["dms.feed"].search([("partner_id", "=", self.partner_id)])
@@ -585,14 +570,14 @@ class TestFeedConcurrency(SessionsCase):
         rows = "\n".join(
             ["product_code,date,quantity", *(f"RACE,2025-01-{day:02},1" for day in range(1, 29))]
         )
-        feeds, released, duplicates, quantity = self._race(rows.encode(), gzip.compress(rows.encode()))
+        feeds, released, duplicates, quantity = self._send(rows.encode(), gzip.compress(rows.encode()))
         self.assertEqual((feeds, released, duplicates, quantity), (2, 28, 28, -28))
 
     def test_same_bytes(self):
         rows = "\n".join(
             ["product_code,date,quantity", *(f"RACE,2025-01-{day:02},1" for day in range(1, 29))]
         ).encode()
-        feeds, released, duplicates, quantity = self._race(rows, rows)
+        feeds, released, duplicates, quantity = self._send(rows, rows)
         self.assertEqual((feeds, released, duplicates, quantity), (1, 28, 0, -28))
 
     def test_different_lines(self):
@@ -601,7 +586,7 @@ class TestFeedConcurrency(SessionsCase):
             header + "\n".join(f"RACE,2025-{month:02}-{day:02},1" for day in range(1, 29))
             for month in (1, 2, 3)
         ]
-        feeds, released, duplicates, quantity = self._race(*(text.encode() for text in files))
+        feeds, released, duplicates, quantity = self._send(*(text.encode() for text in files))
         self.assertEqual((feeds, released, duplicates, quantity), (3, 84, 0, -84))
 
     def test_an_upload_during_a_release(self):

@@ -1,5 +1,4 @@
 import contextlib
-import threading
 from datetime import datetime
 
 import psycopg2
@@ -482,29 +481,11 @@ class TestKindsConcurrency(SessionsCase):
         partner = env["res.partner"].browse(self.partner_id)
         return env["dms.feed"]._receive(content.encode(), f"{kind}.csv", partner=partner, kind=kind)
 
-    def _race(self, kind, *contents):
-        barrier = threading.Barrier(len(contents))
-        errors = []
+    def _send_at_once(self, kind, *contents):
+        def upload(content):
+            return lambda env: self._send(env, kind, content)._release()
 
-        def upload(env, content):
-            env["dms.feed"].search_count([])
-            if not getattr(threading.current_thread(), "waited", False):
-                threading.current_thread().waited = True
-                barrier.wait(20)
-            self._send(env, kind, content)._release()
-
-        def work(content):
-            try:
-                self._run(lambda env: upload(env, content))
-            except Exception as error:  # reported in the main thread
-                errors.append(error)
-
-        threads = [threading.Thread(target=work, args=(content,)) for content in contents]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(120)
-        self.assertFalse(errors)
+        self.assertFalse(self._race(*map(upload, contents)))
 
     def _counts(self, env):
         feeds = env["dms.feed"].search([("partner_id", "=", self.partner_id)])
@@ -513,7 +494,7 @@ class TestKindsConcurrency(SessionsCase):
     def test_the_same_outlets_in_two_files(self):
         head = "code,name,address,note\n"
         rows = "".join(f"RACE-{n},Shop {n},Street {n},\n" for n in range(1, 9))
-        self._race("outlet", head + rows, head + rows + "\n")
+        self._send_at_once("outlet", head + rows, head + rows + "\n")
         self.assertEqual(self._run(self._counts), [(0, 8), (8, 0)])
         made = self._run(
             lambda env: env["res.partner"].search([("upstream_id", "=", self.partner_id)]).mapped("ref")
@@ -523,7 +504,7 @@ class TestKindsConcurrency(SessionsCase):
     def test_the_same_readings_in_two_files(self):
         head = "device,outlet,product_code,time,quantity\n"
         rows = "".join(f"D,RACE-0,RACE,2025-01-05 {hour:02}:00,{hour % 3}\n" for hour in range(20))
-        self._race("sensor", head + rows, head + rows + "D,RACE-0,RACE,2025-01-05 20:00,0\n")
+        self._send_at_once("sensor", head + rows, head + rows + "D,RACE-0,RACE,2025-01-05 20:00,0\n")
         found = self._run(
             lambda env: (
                 env["dms.shelf.reading"].search_count([("partner_id", "=", self.partner_id)]),
@@ -536,7 +517,7 @@ class TestKindsConcurrency(SessionsCase):
     def test_the_same_returns_in_two_files(self):
         head = "outlet,product_code,date,quantity,batch\n"
         rows = "".join(f"RACE-0,RACE,2025-01-{day:02},1,B\n" for day in range(1, 21))
-        self._race("returns", head + rows, head + rows + "\n")
+        self._send_at_once("returns", head + rows, head + rows + "\n")
         self.assertEqual(self._run(self._counts), [(0, 20), (20, 0)])
         quantity = self._run(
             lambda env: env["dms.channel.position"].search([("partner_id", "=", self.partner_id)]).quantity

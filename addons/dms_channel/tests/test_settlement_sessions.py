@@ -1,5 +1,4 @@
 import contextlib
-import threading
 from unittest.mock import patch
 
 import psycopg2
@@ -114,34 +113,6 @@ class TestSettlementSessions(SessionsCase):
 
     def _search(self, env):
         return env["dms.settlement"].search([("partner_id", "in", self.partner_ids)], order="id")
-
-    def _race(self, *works):
-        """Run functions of an environment in threads that all have begun before one of them goes on.
-
-        :return: the errors they ended with
-        """
-        barrier = threading.Barrier(len(works))
-        errors = []
-
-        def begin(env, work):
-            env["dms.settlement"].search_count([])
-            if not getattr(threading.current_thread(), "waited", False):
-                threading.current_thread().waited = True
-                barrier.wait(30)
-            return work(env)
-
-        def run(work):
-            try:
-                self._run(lambda env: begin(env, work))
-            except Exception as error:  # judged in the main thread
-                errors.append(error)
-
-        threads = [threading.Thread(target=run, args=(work,)) for work in works]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(120)
-        return errors
 
     def _accounts(self, env):
         """Per distributor: what has accrued, what is on settlements, what the accrual account and the receivable hold."""

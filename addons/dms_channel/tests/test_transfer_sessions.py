@@ -1,6 +1,5 @@
 import contextlib
 import random
-import threading
 from decimal import Decimal
 
 import psycopg2
@@ -87,33 +86,6 @@ class TransferSessionsCase(SessionsCase):
     def _session(self):
         """An environment on a connection of its own, which nobody closes."""
         return api.Environment(db_connect(self.env.cr.dbname).cursor(), SUPERUSER_ID, {})
-
-    def _race(self, *works):
-        """Run functions of an environment in threads that all have begun before one of them goes on.
-
-        :return: the errors they ended with
-        """
-        barrier, errors = threading.Barrier(len(works)), []
-
-        def begin(env, work):
-            env["dms.transfer"].search_count([])  # the snapshot is taken before another one commits
-            if not getattr(threading.current_thread(), "waited", False):
-                threading.current_thread().waited = True
-                barrier.wait(30)
-            work(env)
-
-        def run(work):
-            try:
-                self._run(lambda env: begin(env, work))
-            except Exception as error:  # judged in the main thread
-                errors.append(error)
-
-        threads = [threading.Thread(target=run, args=(work,)) for work in works]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(120)
-        return errors
 
     # === WHAT A SESSION DOES ===
 

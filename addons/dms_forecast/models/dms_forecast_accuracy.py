@@ -7,18 +7,18 @@ from odoo.tools import SQL
 LEADS = 4
 #: Late reports change what came in the last weeks.
 RESTATED_WEEKS = 10
-#: Figures of a group that are no sums of its rows' figures: each is a ratio of two sums.
-RATIOS = {"wape": ("abs_error", "actual"), "bias": ("surplus", "actual")}
 
 
 class DmsForecastAccuracy(models.Model):
     """What was said of a week, one to four weeks before it, beside what came: by distributor and product."""
 
     _name = "dms.forecast.accuracy"
+    _inherit = ["dms.group.ratio"]
     _description = "Forecast Accuracy"
     _order = "week desc, weeks_ahead, actual desc, id"
     _log_access = False
     _rec_name = "product_id"
+    _group_ratios = {"wape": ("abs_error", "actual"), "bias": ("surplus", "actual")}
 
     company_id = fields.Many2one("res.company", required=True, index=True)
     run_id = fields.Many2one("dms.forecast.run", index=True, ondelete="cascade")
@@ -59,15 +59,6 @@ class DmsForecastAccuracy(models.Model):
     _week_uniq = models.UniqueIndex(
         "(company_id, partner_id, product_id, week, weeks_ahead)", "A week is judged once for each lead."
     )
-
-    @api.model
-    def _read_group_select(self, aggregate_spec, query):
-        """Ratios of a group are those of its sums."""
-        name, _colon, function = aggregate_spec.partition(":")
-        if name not in RATIOS or function != "avg":
-            return super()._read_group_select(aggregate_spec, query)
-        above, below = (self._field_to_sql(self._table, field, query) for field in RATIOS[name])
-        return SQL("COALESCE(SUM(%s) / NULLIF(SUM(%s), 0), 0)", above, below)
 
     @api.model
     def _judge(self, company):

@@ -146,13 +146,6 @@ class DmsForecastBias(models.Model):
     def action_override(self):
         """Say what the engine does not know."""
         self.ensure_one()
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": "dms.forecast.override",
-            "view_mode": "form",
-            "context": {
-                "default_company_id": self.company_id.id,
-                "default_partner_id": self.partner_id.id,
-                "default_categ_id": self.categ_id.id,
-            },
-        }
+        return self.env["dms.forecast.override"]._get_new_action(
+            company_id=self.company_id.id, partner_id=self.partner_id.id, categ_id=self.categ_id.id
+        )

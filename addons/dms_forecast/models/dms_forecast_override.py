@@ -347,6 +347,16 @@ class DmsForecastOverride(models.Model):
             domain.append(("categ_id", "child_of", self.categ_id.id))
         return domain
 
+    @api.model
+    def _get_new_action(self, **defaults):
+        """The form of a new override, filled in."""
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": self._name,
+            "view_mode": "form",
+            "context": {f"default_{name}": value for name, value in defaults.items()},
+        }
+
     def action_view_series(self):
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("dms_forecast.dms_forecast_series_action")

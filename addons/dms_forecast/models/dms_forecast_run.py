@@ -582,12 +582,16 @@ class DmsForecastRun(models.Model):
     def _refresh_followers(self):
         """Health, proposals and orderpoints follow from the newest forecast."""
         self.ensure_one()
-        self.env["dms.forecast.override"]._judge(self.company_id)
-        self.env["dms.forecast.accuracy"]._judge(self.company_id)
-        self.env["dms.forecast.bias"].sudo()._watch(self.company_id)
+        self._judge_past()
         self.env["dms.stock.health"]._refresh(self.company_id)
         self.env["dms.replenishment.proposal"]._generate(self.company_id)
         self.env["stock.warehouse.orderpoint"]._dms_update_from_forecast(self.company_id)
+
+    def _judge_past(self):
+        """Set what earlier runs and people said beside what came since."""
+        self.env["dms.forecast.override"]._judge(self.company_id)
+        self.env["dms.forecast.accuracy"]._judge(self.company_id)
+        self.env["dms.forecast.bias"].sudo()._watch(self.company_id)
 
     @api.model
     def _cron_forecast(self):
@@ -618,9 +622,7 @@ class DmsForecastRun(models.Model):
                 break
         for run in todo:
             if run.state == "done":
-                self.env["dms.forecast.override"]._judge(run.company_id)
-                self.env["dms.forecast.accuracy"]._judge(run.company_id)
-                self.env["dms.forecast.bias"]._watch(run.company_id)
+                run._judge_past()
                 cron._commit_progress()
         self.env.ref("dms_forecast.ir_cron_dms_stock_health")._trigger()
 

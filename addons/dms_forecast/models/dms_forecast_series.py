@@ -215,17 +215,12 @@ class DmsForecastSeries(models.Model):
     def action_override(self):
         """A new override of this series, for the days of its forecast."""
         self.ensure_one()
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": "dms.forecast.override",
-            "view_mode": "form",
-            "context": {
-                "default_company_id": self.company_id.id,
-                "default_partner_id": self.partner_id.id,
-                "default_product_id": self.product_id.id,
-                "default_date_to": fields.Date.context_today(self) + timedelta(days=self.horizon),
-            },
-        }
+        return self.env["dms.forecast.override"]._get_new_action(
+            company_id=self.company_id.id,
+            partner_id=self.partner_id.id,
+            product_id=self.product_id.id,
+            date_to=fields.Date.context_today(self) + timedelta(days=self.horizon),
+        )
 
     def _compute_chart(self):
         """Daily history and forecast for the fan chart: {dates, history, came, expected, low, high}, one query for all records."""

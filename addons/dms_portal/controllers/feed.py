@@ -73,15 +73,23 @@ class FeedPortal(DistributorPortal):
             return self._dms_render_feeds(error=request.env._("Choose the file to send first."))
         if kind not in self._dms_kinds():
             kind = "sell_through"
-        known = request.env["dms.feed"].search_count(self._dms_own())
         try:
             spool = Spool(file.stream)
-            with request.env.cr.savepoint():
-                feed = request.env["dms.feed"]._receive(spool.path, file.filename[:200], kind=kind, keep=True)
+            return self._dms_received(
+                lambda: request.env["dms.feed"]._receive(
+                    spool.path, file.filename[:200], kind=kind, keep=True
+                )
+            )
         except FeedError as error:
             return self._dms_render_feeds(error=request.env["dms.feed"]._translate_error(error), kind=kind)
         except (AccessError, UserError) as error:
             return self._dms_render_feeds(error=str(error), kind=kind)
+
+    def _dms_received(self, receive):
+        """Go to the feed that ``receive`` takes in; says so where it was there before."""
+        known = request.env["dms.feed"].search_count(self._dms_own())
+        with request.env.cr.savepoint():
+            feed = receive()
         again = request.env["dms.feed"].search_count(self._dms_own()) == known
         return request.redirect(f"/my/feeds/{feed.id}" + ("?again=1" if again else ""))
 

@@ -5,7 +5,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.http import request
 
-from .distributor import DistributorPortal
+from .feed import FeedPortal
 
 #: What can be typed in; the rest comes from other programs.
 FORM_KINDS = ("sell_through", "count", "returns")
@@ -15,32 +15,23 @@ EXTRA_ROWS = 3
 USUAL_DAYS = 180
 
 
-class FeedFormPortal(DistributorPortal):
+class FeedFormPortal(FeedPortal):
     """A report without a file: quantities typed in beside the products that the sender usually handles."""
 
     @http.route("/my/feeds/form", type="http", auth="user", methods=["GET", "POST"], website=True)
     def dms_feed_form(self, kind="sell_through", **post):
         member_sudo = self._dms_member()
-        kinds = [
-            name
-            for name in request.env["dms.feed"]._get_kinds(member_sudo.channel_role)
-            if name in FORM_KINDS
-        ]
         if not member_sudo:
             return request.redirect("/my")
+        kinds = [name for name in self._dms_kinds() if name in FORM_KINDS]
         if kind not in kinds:
             kind = kinds[0]
         products_sudo = self._dms_form_products(member_sudo)
         error = None
         if request.httprequest.method == "POST":
-            known = request.env["dms.feed"].search_count(self._dms_own())
+            rows = self._dms_form_rows(products_sudo, post)
             try:
-                with request.env.cr.savepoint():
-                    feed = request.env["dms.feed"]._receive_rows(
-                        self._dms_form_rows(products_sudo, post), kind
-                    )
-                again = request.env["dms.feed"].search_count(self._dms_own()) == known
-                return request.redirect(f"/my/feeds/{feed.id}" + ("?again=1" if again else ""))
+                return self._dms_received(lambda: request.env["dms.feed"]._receive_rows(rows, kind))
             except (AccessError, UserError) as problem:
                 error = str(problem)
         values = self._prepare_portal_layout_values() | {

@@ -92,13 +92,14 @@ class DmsDiversionSignal(models.AbstractModel):
             if known.sum() < LEAST_PARTNERS:
                 continue
             usual = np.array([np.median(row[row > 0]) for row in taught[known]])[:, None]
-            judged = volume.judge(shipped[known], usual)
+            shipped = shipped[known]
+            judged = volume.judge(shipped, usual)
             for row, partner_id in enumerate(np.array(partners)[known]):
                 for number in range(VOLUME_MONTHS - VOLUME_JUDGED, VOLUME_MONTHS):
                     tests.append(
                         (
                             judged.p[row, number], int(partner_id), product_id, start + number,
-                            shipped[known][row, number], judged.expected[row, number],
+                            shipped[row, number], judged.expected[row, number],
                             judged.deviation[row, number],
                         )
                     )  # fmt: skip
@@ -170,12 +171,10 @@ class DmsDiversionSignal(models.AbstractModel):
         judged = prices.judge(np.array(price, float), market, floor, PRICE_LEVEL)
         vals_by_key = {}
         window = today.replace(day=1)
-        for key in {(partner[row], product[row], territory[row]) for row in np.flatnonzero(judged.low)}:
-            own = [
-                row
-                for row in np.flatnonzero(judged.low)
-                if (partner[row], product[row], territory[row]) == key
-            ]
+        members = {}
+        for row in np.flatnonzero(judged.low):
+            members.setdefault((partner[row], product[row], territory[row]), []).append(row)
+        for key, own in members.items():
             if len(own) < LEAST_SOURCES and not any(inspected[row] for row in own):
                 continue
             first = min(own, key=lambda row: judged.q[row])

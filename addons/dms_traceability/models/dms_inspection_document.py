@@ -2,7 +2,7 @@ import base64
 
 from odoo import models
 from odoo.exceptions import UserError
-from odoo.tools import config, format_date, format_datetime
+from odoo.tools import format_date, format_datetime
 from odoo.tools.image import image_process
 
 from odoo.addons.dms_channel.tools import pdf
@@ -11,20 +11,11 @@ PICTURE_SIZE = (1200, 1200)
 
 
 class DmsInspectionDocument(models.AbstractModel):
-    """The report of an inspection as PDF: mixin of ``dms.inspection``."""
+    """The report of an inspection as PDF, with each piece of evidence and its hash: mixin of ``dms.inspection``."""
 
     _name = "dms.inspection.document"
+    _inherit = ["dms.pdf.document"]
     _description = "Inspection as a Document"
-
-    def _render_pdf(self):
-        """The report as PDF (bytes), with each piece of evidence and its hash.
-
-        :raises UserError: when the server lacks a font
-        """
-        try:
-            return self._build_pdf().render()
-        except pdf.FontMissing as error:
-            raise UserError(str(error)) from error
 
     def _get_document_facts(self):
         names = {
@@ -51,12 +42,7 @@ class DmsInspectionDocument(models.AbstractModel):
     def _build_pdf(self):
         self.ensure_one()
         title = self.env._("Inspection Report")
-        document = pdf.Document(
-            f"{title} {self.name}",
-            author=self.company_id.name,
-            footer=f"{self.company_id.name} · {self.name}",
-            font=config.get("dms_font"),
-        )
+        document = self._new_pdf(f"{title} {self.name}", self.name)
         document.heading(f"{title} {self.name}", self.company_id.name)
         document.facts(self._get_document_facts())
         kinds = dict(self.env["dms.inspection.evidence"]._fields["kind"]._description_selection(self.env))

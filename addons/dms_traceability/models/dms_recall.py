@@ -1,8 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
-from odoo.tools import SQL, config, format_date
+from odoo.tools import SQL, format_date
 
-from odoo.addons.dms_channel.tools import guard, pdf
+from odoo.addons.dms_channel.tools import guard
 
 from .dms_code_tables import ACTIVE, ASSIGNED, CONSUMED, RECEIVED, SHIPPED, SOLD, UNIT
 
@@ -27,7 +27,7 @@ class DmsRecall(models.Model):
 
     _name = "dms.recall"
     _description = "Recall"
-    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _inherit = ["mail.thread", "mail.activity.mixin", "dms.pdf.document"]
     _order = "id desc"
     _check_company_auto = True
 
@@ -418,26 +418,10 @@ class DmsRecall(models.Model):
             last=format_date(self.env, self.date_to),
         )
 
-    def _render_pdf(self):
-        """The closure report as PDF (bytes).
-
-        :raises UserError: when the server lacks a font
-        """
-        self.ensure_one()
-        try:
-            return self._build_pdf().render()
-        except pdf.FontMissing as error:
-            raise UserError(str(error)) from error
-
     def _build_pdf(self):
         _ = self.env._
         title = _("Recall %s", self.name)
-        document = pdf.Document(
-            title,
-            author=self.company_id.name,
-            footer=f"{self.company_id.name} · {title}",
-            font=config.get("dms_font"),
-        )
+        document = self._new_pdf(title, title)
         document.heading(title, self._describe_goods())
         remedies = dict(self._fields["remedy"]._description_selection(self.env))
         document.facts(

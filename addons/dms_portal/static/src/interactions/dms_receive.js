@@ -2,6 +2,7 @@ import { registry } from "@web/core/registry";
 import { rpc } from "@web/core/network/rpc";
 import { _t } from "@web/core/l10n/translation";
 import { Interaction } from "@web/public/interaction";
+import { CodeCamera } from "@dms_traceability/camera/code_camera";
 import { ScanQueue, beep } from "@dms_traceability/scan_screen/scan_queue";
 
 /**
@@ -28,10 +29,11 @@ export class DmsReceive extends Interaction {
     }
 
     start() {
-        this.el.querySelector(".o_dms_camera").classList.toggle("d-none", !("BarcodeDetector" in window));
+        this.el.querySelector(".o_dms_camera").classList.toggle("d-none", !CodeCamera.isPossible);
         const timer = setInterval(() => this.queue.flush(), 5000);
         this.registerCleanup(() => clearInterval(timer));
-        this.registerCleanup(() => this.stopCamera());
+        this.camera = new CodeCamera(this.el.querySelector("video"), (text) => this.queue.push(text));
+        this.registerCleanup(() => this.camera.stop());
         this.refresh();
         this.queue.flush();
         this.field.focus();
@@ -85,40 +87,15 @@ export class DmsReceive extends Interaction {
     }
 
     async onCamera() {
-        if (this.stream) {
-            this.stopCamera();
-            return;
-        }
-        const video = this.el.querySelector("video");
         try {
-            this.stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+            await this.camera.toggle();
         } catch {
             this.show({
                 ok: false,
                 text: "",
                 message: _t("The camera can't be used. Allow it in the browser."),
             });
-            return;
         }
-        video.srcObject = this.stream;
-        video.classList.remove("d-none");
-        await video.play();
-        const detector = new window.BarcodeDetector();
-        let last = "";
-        while (this.stream) {
-            const found = await detector.detect(video).catch(() => []);
-            if (found.length && found[0].rawValue !== last) {
-                last = found[0].rawValue;
-                this.queue.push(last);
-            }
-            await new Promise((resolve) => setTimeout(resolve, 250));
-        }
-    }
-
-    stopCamera() {
-        this.stream?.getTracks().forEach((track) => track.stop());
-        this.stream = null;
-        this.el.querySelector("video").classList.add("d-none");
     }
 }
 

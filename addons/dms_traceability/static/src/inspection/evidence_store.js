@@ -7,18 +7,20 @@ function settle(request) {
     });
 }
 
+function hex(bytes) {
+    return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** SHA-256 of a blob in hexadecimal; empty where the browser can't (pages without https). */
 export async function hash(blob) {
     if (!window.crypto?.subtle) {
         return "";
     }
-    const digest = await window.crypto.subtle.digest("SHA-256", await blob.arrayBuffer());
-    return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    return hex(new Uint8Array(await window.crypto.subtle.digest("SHA-256", await blob.arrayBuffer())));
 }
 
 export function newKey() {
-    const bytes = window.crypto.getRandomValues(new Uint8Array(16));
-    return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    return hex(window.crypto.getRandomValues(new Uint8Array(16)));
 }
 
 /**
