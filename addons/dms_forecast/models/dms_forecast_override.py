@@ -108,10 +108,10 @@ class DmsForecastOverride(models.Model):
     def _compute_state(self):
         today = fields.Date.context_today(self)
         for override in self:
-            if not override.date_from or override.date_from > today:
+            if not override.date_from or not override.date_to or override.date_from > today:
                 override.state = "planned"
             else:
-                override.state = "running" if override.date_to and override.date_to >= today else "ended"
+                override.state = "running" if override.date_to >= today else "ended"
 
     def _search_state(self, operator, value):
         if operator != "in":

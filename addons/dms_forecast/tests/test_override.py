@@ -109,6 +109,10 @@ class TestOverride(DmsForecastCommon):
         override.action_end()
         self.assertEqual((override.active, override.state), (False, "running"))
 
+    def test_new(self):
+        """A form that names no last day yet is of an override that is still to come."""
+        self.assertEqual(self.env["dms.forecast.override"].new({"date_from": self.today}).state, "planned")
+
     def test_bad_input(self):
         with self.assertRefused("one distributor and one product"):
             self._override(kind="total", quantity=5)
