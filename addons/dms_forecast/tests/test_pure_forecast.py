@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from odoo.addons.dms_forecast.tools import combination, pgcopy
 from odoo.addons.dms_forecast.tools import forecast as engine
+from odoo.addons.dms_forecast.tools.panel import Panel
 
 
 def market(n=60, days=240, seed=5):
@@ -159,6 +160,25 @@ class TestSimplexWeights(unittest.TestCase):
         gram = np.array([[[1.0, 0.0], [0.0, 4.0]]])
         weights = combination.simplex_weights(gram, np.full((1, 2), 0.5), steps=400)
         np.testing.assert_allclose(weights[0], [0.8, 0.2], atol=0.01)
+
+    def test_a_lasting_shortfall_of_the_total_is_mended_and_a_passing_one_is_not(self):
+        days, horizon = 210, 14
+        stops = (189, 168, 147)
+
+        def corrected(sold):
+            panel = Panel(sold, np.ones_like(sold, bool), np.zeros(len(sold), np.int64), 7)
+            tests = combination.Backtests(panel, stops, horizon, ("only",))
+            tests.valid[:] = True
+            levels = {stop: np.full(len(sold), 4.0) for stop in (*stops, days)}
+            indices = {stop: np.ones((len(sold), 7)) for stop in levels}
+            volume = np.ones(len(sold))
+            return combination.calibrate(tests, levels, indices, levels, volume)[days]
+
+        sold = np.full((40, days), 5.0, np.float32)
+        np.testing.assert_allclose(corrected(sold), 5.0, rtol=0.01)
+        for stop, demand in zip(stops, (6.0, 4.0, 2.0), strict=True):
+            sold[:, stop : stop + horizon] = demand
+        np.testing.assert_allclose(corrected(sold), 4.0, rtol=0.05)
 
     def test_exact_solution(self):
         gram = np.array([[1.0, 0.0], [0.0, 4.0]])

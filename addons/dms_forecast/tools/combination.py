@@ -5,13 +5,15 @@ from scipy.optimize import nnls
 
 from .panel import CHUNK, TINY, size_classes
 
-OWN_EVIDENCE = 40.0  # how many backtests of its own outweigh the class in a series' weights
+OWN_EVIDENCE = 30.0  # how many backtests of its own outweigh the class in a series' weights
 CLIP = 4.0  # root mean square errors beyond which an error counts no more
 CLASS_EVIDENCE = 200.0  # how many errors of its series outweigh the market in a class's weights
 MOMENTA = (-0.7, -0.25, -0.08, 0.08, 0.25, 0.7)  # log of level over long level
 MOMENTUM_VOLUMES = 3  # volume classes that momentum is told apart in
-NEWER = 0.9  # weight of a backtest beside that of the next newer one
-TOTALS = 0.1  # share of the loss that errors of the market's total have, beside those of its series
+NEWER = 0.95  # weight of a backtest beside that of the next newer one
+TOTALS = 0.05  # share of the loss that errors of the market's total have, beside those of its series
+NEWER_TOTAL = 0.8  # weight of a backtest's total beside that of the next newer one
+TOTAL_LIMITS = (0.7, 1.4)  # of what the market's total is corrected by
 
 
 class Backtests:
@@ -148,35 +150,77 @@ def simplex_weights(gram, start, steps=60):
     return weights
 
 
+def momentum(levels, reference, volume):
+    """Classes of series by volume and by how far their level stands from their long one -> {stop: int (n,)}, number of classes.
+
+    :param levels: {stop: (n,)}; reference: {stop: (n,)} long levels
+    """
+    classes, count = size_classes(volume, most=MOMENTUM_VOLUMES)
+    size = len(MOMENTA) + 1
+
+    def moment(stop):
+        return np.searchsorted(
+            MOMENTA, np.log(np.maximum(levels[stop], 1e-6) / np.maximum(reference[stop], 1e-6))
+        )
+
+    return {stop: classes * size + moment(stop) for stop in levels}, count * size
+
+
 def calibrate(tests, levels, indices, reference, volume):
     """Levels times what backtests say that they lacked, by volume class and by how far they stand from the long level.
 
     Weights that minimise the squared error of single series lean on capped and long levels, and so fall short in total when demand grows; and a
     level far above or below its long one goes back part of the way, or does not. Both are ratios of sums in orders, shrunk to the market's;
-    newer backtests weigh more.
+    newer backtests weigh more. What the market's total in units still lacks comes last.
 
     :param levels: {stop: (n,)} combined; indices: {stop: (n, S)}; reference: {stop: (n,)} long levels
     :return: {stop: (n,)}
     """
-    panel = tests.panel
-    classes, count = size_classes(volume, most=MOMENTUM_VOLUMES)
-    moment = {
-        stop: np.searchsorted(MOMENTA, np.log(np.maximum(level, 1e-6) / np.maximum(reference[stop], 1e-6)))
-        for stop, level in levels.items()
-    }
-    actual, told = np.zeros((2, count, len(MOMENTA) + 1))
-    phase = np.arange(tests.horizon) % panel.season
-    for o, stop in enumerate(tests.origins):
-        seen = panel.seen[:, stop : stop + tests.horizon] & tests.valid[:, [o]]
-        demand = (panel.y[:, stop : stop + tests.horizon] * seen).sum(1, dtype=np.float64)
-        forecast = levels[stop] * (indices[stop][:, phase] * seen).sum(1)
-        worth = NEWER**o / panel.dispersion
-        np.add.at(actual, (classes, moment[stop]), demand * worth)
-        np.add.at(told, (classes, moment[stop]), forecast * worth)
+    classes, count = momentum(levels, reference, volume)
+    actual, told = np.zeros((2, count))
+    for o, (stop, demand, forecast) in enumerate(_tested(tests, levels, indices)):
+        worth = NEWER**o / tests.panel.dispersion
+        actual += np.bincount(classes[stop], demand * worth, count)
+        told += np.bincount(classes[stop], forecast * worth, count)
+    actual, told = (sums.reshape(-1, len(MOMENTA) + 1) for sums in (actual, told))
     market = (actual.sum() + 1) / (told.sum() + 1)
     by_volume, by_moment = (
         (actual.sum(axis) + CLASS_EVIDENCE * market) / (told.sum(axis) + CLASS_EVIDENCE) for axis in (1, 0)
     )
     prior = by_volume[:, None] * by_moment[None] / market
-    ratio = np.clip((actual + CLASS_EVIDENCE * prior) / (told + CLASS_EVIDENCE), 0.3, 3.0)
-    return {stop: level * ratio[classes, moment[stop]] for stop, level in levels.items()}
+    ratio = np.clip((actual + CLASS_EVIDENCE * prior) / (told + CLASS_EVIDENCE), 0.3, 3.0).ravel()
+    levels = {stop: level * ratio[classes[stop]] for stop, level in levels.items()}
+    total = _total_ratio(tests, levels, indices)
+    return {stop: level * total for stop, level in levels.items()}
+
+
+def _tested(tests, levels, indices):
+    """For each backtest, the newest first, what its horizon sold and what the levels said -> (stop, (n,), (n,)), 0 where untested."""
+    panel, phase = tests.panel, np.arange(tests.horizon) % tests.panel.season
+    for o, stop in enumerate(tests.origins):
+        seen = panel.seen[:, stop : stop + tests.horizon] & tests.valid[:, [o]]
+        demand = (panel.y[:, stop : stop + tests.horizon] * seen).sum(1, dtype=np.float64)
+        yield stop, demand, levels[stop] * (indices[stop][:, phase] * seen).sum(1)
+
+
+def _total_ratio(tests, levels, indices):
+    """What the market's total in units should be of that of the levels -> float.
+
+    The weighted mean m of the log ratios in the backtests, times m2 / (m2 + its squared standard error): the positive-part shrinkage of
+    a mean with an unknown effect (after Efron and Morris 1975, doi:10.1080/01621459.1975.10479864). Backtests that disagree, or
+    one alone, correct nothing.
+    """
+    logs = np.array(
+        [
+            np.log((demand.sum() + 1) / (forecast.sum() + 1))
+            for _stop, demand, forecast in _tested(tests, levels, indices)
+        ]
+    )
+    if len(logs) < 2:
+        return 1.0
+    weight = NEWER_TOTAL ** np.arange(len(logs))
+    weight /= weight.sum()
+    mean = weight @ logs
+    count = 1 / (weight @ weight)  # as many equally weighted ones
+    error = weight @ (logs - mean) ** 2 / (count - 1)
+    return float(np.clip(np.exp(mean * mean**2 / (mean**2 + error + TINY)), *TOTAL_LIMITS))

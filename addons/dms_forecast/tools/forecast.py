@@ -37,7 +37,7 @@ __all__ = [
     "since_first_sale",
 ]
 
-ENGINE_VERSION = "2.0"
+ENGINE_VERSION = "2.1"
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
 UNTESTED = (
     "mean 8",
@@ -239,9 +239,13 @@ class _Job:
             self.weights = np.tile(some / some.sum(), (panel.n, 1))
         tests.errors = None  # by far the largest array, and done with
         self.levels = {stop: np.einsum("nc,nc->n", levels[stop], self.weights) for stop in stops}
+        # the mean of a year of weeks, of three years: what a level comes back to
+        whole = {stop: levels[stop][:, 6] for stop in stops}
         if origins:
-            reference = {stop: levels[stop][:, 4] for stop in stops}
+            quarter = {stop: levels[stop][:, 4] for stop in stops}
+            reference = quarter if panel.weekly else whole
             self.levels = combination.calibrate(tests, self.levels, self.indices, reference, self.volume)
+        self.moments = combination.momentum(self.levels, whole, self.volume)
 
     def _path(self, stop, length):
         """Point forecast of the periods after `stop`, as if none were special -> (n, length)."""
@@ -258,7 +262,7 @@ class _Job:
         tested, error, signed = self._tested()
         return Forecast(
             point=path[:, : self.horizon],
-            bands=DailyBands(*learnt).bands(path[:, : self.horizon]),
+            bands=DailyBands(*learnt, self.moments).bands(path[:, : self.horizon]),
             quantiles=self.quantiles,
             cumulative=PeriodBands(*learnt).bands(self.periods, expected),
             expected=expected,

@@ -10,29 +10,34 @@ ORDER_CYCLES = 52  # how many the sizes of its orders do
 DAILY_TESTS = 5  # backtests that the daily quantiles are fitted on
 SAMPLES = 3000  # days per class that are enough to fit them
 PICKS = 4  # guesses picked, with repetition, for each quantile
+MOMENT_DAYS = 1000  # tested days below which a class of momentum does as its volume class
+SPIKES = 3  # spikes' demand that no ratio goes beyond
 MOST_OFTEN = 0.9  # share of days with an order beyond which a better day means larger orders instead
 FEWEST = 100  # tested days below which a class has nothing to say
 GRID = np.linspace(0, 1, 201)  # probabilities of an order size's quantile function
 
 
 class DailyBands:
-    """Daily quantiles as multiples of the point forecast: three guesses mixed as did best in the backtests of each volume class.
+    """Daily quantiles as multiples of the point forecast: four guesses mixed as did best in the backtests of each volume class.
 
     * Thinned: the series' own recent demand. On a day with twice the usual forecast it is sold twice as often, not twice as much: with r
       the forecast over the mean, P(Y > y) becomes r P(Y > y), so the quantile of probability q is the old one of 1 - (1 - q) / r. That is
       how demand that comes in single orders behaves.
     * Orders: a day has an order with probability forecast / own mean size; its size relative to the own mean is as in the whole class.
     * Ratios: those of demand to forecast in the backtests of the class.
+    * Momentum: the same, of series whose level then stood as far from its long one as the series' does now: what has fallen may come back.
 
     The mix is chosen for each probability by its pinball loss (Koenker and Bassett 1978, doi:10.2307/1913643) in units of the series' own
     steps; averaging quantiles keeps them sharp (Lichtendahl, Grushka-Cockayne and Winkler 2013, doi:10.1287/mnsc.1120.1667).
     """
 
-    def __init__(self, panel, probabilities, levels, indices, tests, volume):
+    def __init__(self, panel, probabilities, levels, indices, tests, volume, moments):
         """
         :param levels: {stop: (n,)} combined levels of the origins and of today; indices: {stop: (n, S)}
         :param Backtests tests: which series can be tested at which origin
+        :param moments: {stop: (n,)} classes of momentum, and their number
         """
+        self.moments, self.moment_count = moments
         self.panel, self.probabilities, self.tests = panel, np.array(probabilities), tests
         self.levels, self.indices = levels, indices
         self.days = min(tests.horizon, panel.season)  # days ahead that differ in index
@@ -47,18 +52,23 @@ class DailyBands:
         panel, now = self.panel, self.panel.width
         self._learn_orders()
         samples = self._samples()
+        again = self._moment_ratios(samples)
         factor = np.empty((len(self.probabilities), panel.n, self.days), np.float32)
         base = self._ordinary(now)
         thinned = thinned_quantiles(panel, now, base, self.probabilities)
         for k in range(self.count):
             rows = np.flatnonzero(self.classes == k)
-            shares, ratios = self._fit(k, rows, samples)
-            orders = self._order_guess(k, base[rows].ravel(), np.repeat(rows, self.days))
-            factor[:, rows] = (
-                shares[:, 0, None, None] * thinned[:, rows]
-                + shares[:, 1, None, None] * orders.reshape(len(shares), len(rows), self.days)
-                + shares[:, 2, None, None] * ratios[:, None, None]
+            shares, ratios = self._fit(k, rows, samples, again)
+            who = np.repeat(rows, self.days)
+            guesses = self._guesses(
+                k,
+                base[rows].ravel(),
+                who,
+                thinned[:, rows].reshape(len(shares), -1),
+                ratios,
+                again[self.moments[now][who]],
             )
+            factor[:, rows] = np.einsum("qg,gqd->qd", shares, guesses).reshape(len(shares), len(rows), -1)
         factor = np.maximum.accumulate(factor, axis=0)
         return factor[:, :, self.phase] * path[None]
 
@@ -92,8 +102,26 @@ class DailyBands:
         place = 1 - (1 - self.probabilities[:, None]) / often
         return np.interp(place, GRID, self.order_quantiles[k], left=0.0) / often
 
+    def _guesses(self, k, path, who, thinned, ratios, again):
+        """All guesses of days of class k, over the forecast -> (4, Q, D).
+
+        :param path: (D,) forecasts; who: (D,) series they are of; thinned: (Q, D); ratios: (Q,) of the class
+        :param again: (D, Q) ratios of the days' momentum, not a number where it was seldom seen
+        """
+        again = np.where(np.isnan(again), ratios, again).T
+        most = SPIKES * self.panel.cap[who] / np.maximum(path, TINY)
+        return np.stack(
+            [
+                thinned,
+                self._order_guess(k, path, who),
+                np.broadcast_to(ratios[:, None], thinned.shape),
+                np.minimum(again, most),
+            ]
+        )
+
     def _samples(self):
-        """Days of some backtests -> (T, D) forecasts, actual demand and whether seen, each [(n, H)], and thinned guesses [(Q, n, days)]."""
+        """Days of some backtests -> (T, D) forecasts, actual demand and whether seen, each [(n, H)], thinned guesses [(Q, n, days)]
+        and classes of momentum [(n,)]."""
         panel, horizon, out = self.panel, self.tests.horizon, []
         apart = 2 if len(self.tests.origins) >= 2 * DAILY_TESTS - 1 else 1
         for o in range(0, len(self.tests.origins), apart)[:DAILY_TESTS]:
@@ -103,36 +131,51 @@ class DailyBands:
             usable = self.indices[stop][:, self.phase] > 0.1
             seen = panel.seen[:, stop : stop + horizon] & self.tests.valid[:, [o]] & usable & (path > 0)
             thinned = thinned_quantiles(panel, stop, base, self.probabilities)
-            out.append((path, panel.y[:, stop : stop + horizon], seen, thinned))
+            out.append((path, panel.y[:, stop : stop + horizon], seen, thinned, self.moments[stop]))
         return out
 
-    def _fit(self, k, rows, samples):
-        """-> shares of the guesses (Q, 3), ratios of demand to forecast (Q,) of the class."""
-        path, ratio, thinned, who = [], [], [], []
-        for sample_path, actual, seen, guess in samples:
+    def _moment_ratios(self, samples):
+        """Quantiles of demand to forecast in the backtests by class of momentum -> (M, Q), not a number where there are few."""
+        out = np.full((self.moment_count, len(self.probabilities)), np.nan)
+        if samples:
+            ratio = np.concatenate(
+                [actual[seen] / path[seen] for path, actual, seen, _guess, _moment in samples]
+            )
+            member = np.concatenate(
+                [np.repeat(moment, seen.sum(1)) for *_rest, seen, _guess, moment in samples]
+            )
+            for m in range(self.moment_count):
+                inside = ratio[member == m]
+                if len(inside) >= MOMENT_DAYS:
+                    out[m] = np.quantile(inside, self.probabilities)
+        return out
+
+    def _fit(self, k, rows, samples, again):
+        """-> shares of the guesses (Q, 4), ratios of demand to forecast (Q,) of the class.
+
+        :param again: (M, Q) ratios by class of momentum
+        """
+        path, ratio, thinned, who, member = [], [], [], [], []
+        for sample_path, actual, seen, guess, moment in samples:
             where, day = np.nonzero(seen[rows])
             series = rows[where]
             path.append(sample_path[series, day])
             ratio.append(actual[series, day] / path[-1])
             thinned.append(guess[:, series, self.phase[day]])
             who.append(series)
+            member.append(moment[series])
         if sum(map(len, path)) < FEWEST:
-            untested = np.zeros((len(self.probabilities), 3))
+            untested = np.zeros((len(self.probabilities), 4))
             untested[:, 0] = 1.0
             return untested, np.zeros(len(self.probabilities))
-        path, ratio, who = (np.concatenate(x) for x in (path, ratio, who))
+        path, ratio, who, member = (np.concatenate(x) for x in (path, ratio, who, member))
         every = slice(None, None, max(1, len(path) // SAMPLES))
         ratios = np.quantile(ratio, self.probabilities)
-        path, ratio, who = path[every], ratio[every], who[every]
-        orders = self._order_guess(k, path, who)
+        path, ratio, who, member = (x[every] for x in (path, ratio, who, member))
         thinned = np.concatenate(thinned, axis=1)[:, every]
+        guesses = self._guesses(k, path, who, thinned, ratios, again[member])
         worth = path / self.panel.step[who]
-        shares = [
-            ensemble_shares(
-                np.stack([thinned[j], orders[j], np.full(len(path), ratios[j])]) - ratio, worth, q
-            )
-            for j, q in enumerate(self.probabilities)
-        ]
+        shares = [ensemble_shares(guesses[:, j] - ratio, worth, q) for j, q in enumerate(self.probabilities)]
         return np.array(shares), ratios
 
 
