@@ -1,10 +1,19 @@
-"""The forecast engine: speed and memory on made-up sales, accuracy on real ones, beside the mean of 30 days and exponential smoothing."""
+"""From the ledger to orders in Odoo; the engine's speed and memory on made-up sales; its accuracy on real ones, beside plain methods.
 
+DMS_BENCH_SERIES sets the larger number of series that are forecast in Odoo (10,000); the smaller one is a fifth.
+"""
+
+import base64
+import functools
 import os
 import sys
+import time
+from datetime import date, timedelta
 
 import numpy as np
 from scipy.signal import lfilter
+
+from odoo.tools import SQL, file_open
 
 sys.path.insert(0, os.path.join(os.environ["DMS_CHECKOUT"], "tests", "bench"))
 
@@ -16,6 +25,8 @@ from odoo.addons.dms_forecast.tools import forecast as engine
 DAYS, HORIZON, WEEKS = 730, 28, 8
 SIZES = (2_000, 8_000)
 SMOOTHING = 0.1
+SERIES = int(os.environ.get("DMS_BENCH_SERIES", "10000"))
+PRODUCTS = 100
 
 
 def sales(count):
@@ -111,5 +122,160 @@ def accuracy():
                 )
 
 
-speed()
-accuracy()
+def in_odoo(env):
+    """Read the ledger, forecast, write the days, health, proposals and orderpoints; beside 30-day means written by create()."""
+    baseline = []
+    distributors, products = make_channel(env, SERIES // PRODUCTS)
+    few = distributors[: len(distributors) // 5]
+    for count in (100, 200):
+        work = functools.partial(mean_by_orm, env, distributors, products, count)
+        baseline.append(measure("Odoo: 30-day mean, a line a day by create()", count, work))
+    runs, shares = [], []
+    for chosen, past in ((few, SERIES // 5), (distributors, SERIES)):
+        with env.cr.savepoint(flush=True) as savepoint:
+            if chosen != distributors:
+                env.execute_query(
+                    SQL(
+                        "DELETE FROM dms_channel_move WHERE partner_id = ANY(%s) RETURNING 1",
+                        (distributors - chosen).ids,
+                    )
+                )
+            part = {}
+            runs.append(
+                measure(
+                    "DMS: ledger to orders and orderpoints", past, lambda part=part: end_to_end(env, part)
+                )
+            )
+            shares.append((past, part))
+            savepoint.rollback()
+            env.invalidate_all()
+    table("series", baseline, runs)
+    for past, part in shares:
+        print(
+            f"  {past:,} series: "
+            + ", ".join(
+                f"{name} {seconds:.1f} s, {queries:,} queries" for name, (seconds, queries) in part.items()
+            )
+        )
+
+
+def make_channel(env, count):
+    """Distributors that may order everything, and a year of what they sold of each product; a thirtieth of it in stock."""
+    partners = env["res.partner"].create(
+        [{"name": f"Bench {n}", "channel_role": "distributor", "is_company": True} for n in range(count)]
+    )
+    products = env["product.product"].create(
+        [
+            {
+                "name": f"Bench {n}",
+                "default_code": f"BENCH{n:04}",
+                "is_storable": True,
+                "standard_price": 2,
+                "lst_price": 3,
+            }
+            for n in range(PRODUCTS)
+        ]
+    )
+    territory = env["dms.territory"].create({"name": "Bench"})
+    agreements = env["dms.agreement"].create(
+        [
+            {
+                "partner_id": partner.id,
+                "date_start": "2020-01-01",
+                "credit_limit": 1e7,
+                "line_ids": [(0, 0, {"territory_id": territory.id})],
+            }
+            for partner in partners
+        ]
+    )
+    with file_open("web/static/img/placeholder.png", "rb") as picture:
+        signature = base64.b64encode(picture.read())
+    for agreement in agreements:
+        agreement.action_send()
+        agreement._sign("Bench", signature)
+        agreement.action_activate()
+    yesterday = date.today() - timedelta(days=1)
+    env["dms.channel.move"]._insert(
+        SQL(
+            """
+            SELECT CASE WHEN n = 0 THEN 'count' ELSE 'sell_out' END, %(company)s, partner, NULL::integer, product, NULL::integer,
+                   %(last)s::date - n, (CASE WHEN n = 0 THEN 10 * level ELSE -floor(level * week * 2 * dice) END)::numeric, 3::numeric,
+                   %(currency)s, -9::numeric, NULL::integer, NULL::integer, NULL::integer, 'bench'
+              FROM (SELECT partner, product, n, exp((hashint8(partner * 1000 + product) %% 1000) / 1000.0) * 3 AS level,
+                           1 + 0.4 * sin(extract(dow FROM %(last)s::date - n)) AS week,
+                           (hashint8((partner * 1000 + product) * 1000 + n) & 65535) / 65536.0 AS dice
+                      FROM unnest(%(partners)s) partner, unnest(%(products)s) product, generate_series(0, 364) n) demand
+             WHERE n = 0 OR floor(level * week * 2 * dice) > 0
+            """,
+            company=env.company.id, currency=env.company.currency_id.id, last=yesterday,
+            partners=partners.ids, products=products.ids,
+        )
+    )  # fmt: skip
+    warehouse = env["stock.warehouse"].search([("company_id", "=", env.company.id)], limit=1)
+    env["stock.warehouse.orderpoint"].create(
+        [
+            {
+                "product_id": product.id,
+                "warehouse_id": warehouse.id,
+                "location_id": warehouse.lot_stock_id.id,
+                "dms_policy": "forecast",
+            }
+            for product in products
+        ]
+    )
+    env.flush_all()
+    for name in ("dms_channel_move", "dms_channel_week", "dms_channel_position"):
+        env.cr.execute(f"ANALYZE {name}")
+    return partners, products
+
+
+def mean_by_orm(env, distributors, products, count):
+    """What Odoo alone would do: the mean of 30 days of each series, written as a record a day."""
+    chosen = distributors[: count // len(products)]
+    sums = env["dms.channel.move"]._read_group(
+        [
+            ("kind", "=", "sell_out"),
+            ("partner_id", "in", chosen.ids),
+            ("date", ">=", date.today() - timedelta(days=30)),
+        ],
+        ["partner_id", "product_id"],
+        ["quantity:sum"],
+    )
+    env["account.analytic.line"].create(
+        [
+            {
+                "name": f"{partner.id}-{product.id}",
+                "date": date.today() + timedelta(days=n),
+                "unit_amount": -quantity / 30,
+            }
+            for partner, product, quantity in sums
+            for n in range(30)
+        ]
+    )
+    env.flush_all()
+
+
+def end_to_end(env, part):
+    """All that follows from one run; `part` gets seconds and queries of each stage."""
+
+    def stage(name, work):
+        env.flush_all()
+        begin, before = time.perf_counter(), env.cr.sql_log_count
+        work()
+        env.flush_all()
+        part[name] = time.perf_counter() - begin, env.cr.sql_log_count - before
+
+    run = env["dms.forecast.run"].create({"company_id": env.company.id, "history_days": 365})
+    stage("forecast", run._run)
+    assert run.state == "done", run.message
+    stage("what was said before", run._judge_past)
+    stage("health", lambda: env["dms.stock.health"]._refresh(env.company))
+    stage("proposals", lambda: env["dms.replenishment.proposal"]._generate(env.company))
+    stage("orderpoints", lambda: env["stock.warehouse.orderpoint"]._dms_update_from_forecast(env.company))
+
+
+in_odoo(env)  # noqa: F821  (Odoo's shell provides `env`)
+env.cr.rollback()  # noqa: F821
+if not os.environ.get("DMS_BENCH_ODOO_ONLY"):
+    speed()
+    accuracy()
