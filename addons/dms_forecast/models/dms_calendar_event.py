@@ -21,6 +21,9 @@ DAY_OFF, WORKDAY, BEFORE = 1, 2, 3
 REACH = 100
 #: What of an event follows its programme once it is there; the rest a person may have changed.
 DATED = {"name", "date_from", "date_to", "discount"}
+USUAL_DISCOUNT = (
+    0.1  # what a promotion counts as whose depth nobody knows (a gift, points), where no other has one
+)
 USUAL = 0.5  # share of the weeks in which a weekday has sales, for one without to count as not reported
 
 
@@ -169,8 +172,8 @@ class DmsCalendarEvent(models.Model):
             ``families``: {kind: family}, 1 a day off, 2 a make-up workday, 3 a day before a feast;
             ``closed``: (T,) bool, nothing could be sold;
             ``promotions``: list of dicts (``first``, ``last``: days since `begin`, may lie outside 0 .. T - 1; ``discount``: share of the
-            price; ``product_ids``, ``categ_ids``, ``territory_ids``: whom it concerns, empty for all; categories and territories hold
-            those below them)
+            price, 0 where it is no discount; ``product_ids``, ``categ_ids``, ``territory_ids``: whom it concerns, empty for all; categories
+            and territories hold those below them)
         """
         days = (end - begin).days + 1
         kinds, families, closed = np.zeros(days, np.int64), {}, np.zeros(days, bool)
@@ -216,6 +219,45 @@ class DmsCalendarEvent(models.Model):
         return self.with_context(active_test=False).search_fetch([("feast", "!=", False)], ["feast"])
 
     @api.model
+    def _get_drivers(self, promotions, days, partners, products, categories):
+        """How deep the promotions of a calendar cut the price of each series -> float (n, days, 1), or None where none concerns them.
+
+        :param promotions: as :meth:`_get_calendar` answers them
+        :param partners, products, categories: int (n,)
+        """
+        depths = np.zeros((len(products), days, 1), np.float32)
+        usual = np.mean([one["discount"] for one in promotions if one["discount"]] or [USUAL_DISCOUNT])
+        parents = self._get_parents("product.category", categories)
+        territory = dict(
+            self.env.execute_query(
+                SQL(
+                    "SELECT id, COALESCE(territory_id, 0) FROM res_partner WHERE id IN %s",
+                    tuple(np.unique(partners).tolist()) or (0,),
+                )
+            )
+        )
+        areas = np.array([territory.get(partner, 0) for partner in partners.tolist()], np.int64)
+        above = self._get_parents("dms.territory", areas)
+        for one in promotions:
+            first, last = max(one["first"], 0), min(one["last"], days - 1)
+            rows = np.ones(len(products), bool)
+            if one["product_ids"] or one["categ_ids"]:
+                inside = [categ for categ, path in parents.items() if path & set(one["categ_ids"])]
+                rows &= np.isin(products, one["product_ids"]) | np.isin(categories, inside)
+            if one["territory_ids"]:
+                inside = [area for area, path in above.items() if path & set(one["territory_ids"])]
+                rows &= np.isin(areas, inside)
+            if first <= last and rows.any():
+                depth = one["discount"] or usual
+                depths[rows, first : last + 1, 0] = np.maximum(depths[rows, first : last + 1, 0], depth)
+        return depths if depths.any() else None
+
+    def _get_parents(self, model, ids):
+        """Each of the records with all above it -> {id: {ids}}."""
+        records = self.env[model].browse(np.unique(ids[ids > 0]).tolist())
+        return {record.id: set(map(int, record.parent_path.split("/")[:-1])) for record in records}
+
+    @api.model
     def _get_mask(self, company, begin, end, partners, products):
         """Which days of which series say what shops wanted to buy.
 
@@ -223,7 +265,7 @@ class DmsCalendarEvent(models.Model):
         was sold on a weekday on which it usually sells, between two days with sales), or had none of the product (stock of 0 at the
         beginning and nothing sold; a ledger that was ever below zero tells nothing of that).
 
-        :param partners: (n,) int and products: (n,) int, the series, sorted by (partner, product)
+        :param partners: (n,) int and products: (n,) int, the series
         :return: (n, T) bool, True where observed; T days from `begin` to `end`
         """
         partners, products = np.asarray(partners, np.int64), np.asarray(products, np.int64)

@@ -3,6 +3,7 @@ import io
 import json
 import logging
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
@@ -12,7 +13,8 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL, format_date
 
 from ..tools import forecast as engine
-from ..tools import pgcopy
+from ..tools import newcomers, pgcopy
+from ..tools.hierarchy import middle_out, sums
 from ..tools.override import adjust
 
 _logger = logging.getLogger(__name__)
@@ -23,6 +25,17 @@ BAND = (0.1, 0.5, 0.9)
 RUNS_WITH_LINES = 3
 #: Of older runs, the last of each week is kept in days for so long, so that its weeks can be judged.
 JUDGED_DAYS = 45
+
+
+@dataclass
+class _Whole:
+    """Products of a batch: their ids (g,), the product of each series (n,), demand (g, T), the engine's result, share of own sales (g,)."""
+
+    products: np.ndarray
+    row: np.ndarray
+    demand: np.ndarray
+    result: engine.Forecast
+    own_share: np.ndarray
 
 
 class DmsForecastRun(models.Model):
@@ -70,7 +83,9 @@ class DmsForecastRun(models.Model):
     series_done = fields.Integer(readonly=True, copy=False)
     line_count = fields.Integer("Lines", readonly=True, copy=False)
     cursor = fields.Json(
-        readonly=True, copy=False, help="Where the next step goes on: the last distributor and product done."
+        readonly=True,
+        copy=False,
+        help="Where the next step goes on: the last product done, and what the products before missed.",
     )
     tested = fields.Float("Tested Demand", readonly=True, copy=False)
     abs_error = fields.Float(readonly=True, copy=False)
@@ -286,56 +301,75 @@ class DmsForecastRun(models.Model):
         return left
 
     def _step_batch(self):
-        params = self.params
+        params, before = self.params, self.cursor or {}
         begin, cut = (fields.Date.to_date(params[key]) for key in ("begin", "cut"))
-        after = SQL("AND (partner_id, product_id) > (%s, %s)", *self.cursor) if self.cursor else SQL()
-        keys = self.env.execute_query(
-            SQL(
-                "SELECT partner_id, product_id FROM dms_channel_move WHERE %s %s GROUP BY 1, 2 ORDER BY 1, 2 LIMIT %s",
-                self._demand_domain(begin, cut),
-                after,
-                params["batch"],
-            )
-        )
-        if not keys:
-            self._forecast_products(begin, cut)
+        goods = self._next_products(begin, cut, before.get("product", 0), params["batch"])
+        if not goods:
             self._finish()
             return 0
-        until = SQL("AND (partner_id, product_id) <= (%s, %s)", *keys[-1])
-        partners, products, demand, digest = self._read_demand(begin, cut, SQL("%s %s", after, until))
-        calendar, _closed = self._get_calendar(begin, cut)
+        partners, products, demand, digest = self._read_demand(begin, cut, goods)
+        calendar, closed, promotions = self._get_calendar(begin, cut)
         mask = engine.since_first_sale(demand) & self.env["dms.calendar.event"]._get_mask(
             self.company_id, begin, cut, partners, products
         )
         categories = self._categories(products)
-        result = engine.forecast(
-            demand,
-            mask,
-            horizon=self.horizon,
-            quantiles=PROBABILITIES,
-            groups=categories,
-            periods=self._periods(),
-            calendar=calendar,
+        drivers = self.env["dms.calendar.event"]._get_drivers(
+            promotions, len(calendar.kinds), partners, products, categories
         )
-        digest = hashlib.sha256(digest + np.packbits(mask).tobytes() + calendar.kinds.tobytes()).digest()
+        wanted = {
+            "horizon": self.horizon,
+            "quantiles": PROBABILITIES,
+            "periods": self._periods(),
+            "calendar": calendar,
+        }
+        result = engine.forecast(demand, mask, groups=categories, drivers=drivers, **wanted)
+        whole = self._forecast_products(products, demand, categories, closed, mask, drivers, result, wanted)
+        digest = hashlib.sha256(digest + np.packbits(mask).tobytes() + calendar.kinds.tobytes())
+        if drivers is not None:
+            digest.update(drivers.tobytes())
         overrides = self._apply_overrides(partners, products, categories, result)
         if overrides:
-            digest = hashlib.sha256(digest + json.dumps(overrides, sort_keys=True).encode()).digest()
-        series_ids = self._write_series(partners, products, demand, result, begin, overrides)
+            digest.update(json.dumps(overrides, sort_keys=True).encode())
+        result.point = np.round(result.point, 4)  # as it is written, so that sums of days and totals agree
+        series_ids = self._write_series(
+            partners, products, demand, result, begin, overrides, whole.own_share[whole.row]
+        )
         self._write_lines(series_ids, partners, products, result)
+        self._write_products(whole, result, begin)
+        missed = {
+            name: before.get(name, 0.0) + float(getattr(whole.result, name).sum())
+            for name in ("error", "tested")
+        }
         self.write(
             {
-                "cursor": [int(partners[-1]), int(products[-1])],
+                "cursor": {"product": goods[-1], **missed},
                 "series_done": self.series_done + len(partners),
                 "line_count": self.line_count + len(partners) * self.horizon,
-                "data_hash": hashlib.sha256((self.data_hash or "").encode() + digest).hexdigest(),
+                "data_hash": hashlib.sha256((self.data_hash or "").encode() + digest.digest()).hexdigest(),
                 "tested": self.tested + float(result.tested.sum()),
                 "abs_error": self.abs_error + float(result.error.sum()),
                 "signed_error": self.signed_error + float(result.signed.sum()),
                 "total": self.total + float(result.point.sum()),
+                "product_wape": missed["error"] / max(missed["tested"], 1e-9),
             }
         )
         return max(self.series_count - self.series_done, 1)
+
+    def _next_products(self, begin, cut, after, batch):
+        """Ids of the next products, as many as have `batch` series together, but one at least: a product's total needs all its series."""
+        rows = self.env.execute_query(
+            SQL(
+                """SELECT product_id FROM (
+                       SELECT product_id, SUM(COUNT(*)) OVER (ORDER BY product_id) AS so_far, COUNT(*) AS own
+                         FROM (SELECT product_id, partner_id FROM dms_channel_move WHERE %s AND product_id > %s GROUP BY 1, 2) series
+                        GROUP BY product_id) product
+                    WHERE so_far <= %s OR so_far = own ORDER BY 1""",
+                self._demand_domain(begin, cut),
+                after,
+                batch,
+            )
+        )
+        return [row[0] for row in rows]
 
     def _apply_overrides(self, partners, products, categories, result):
         """Lay what people know over a batch's result -> {row: [[override id, units more], ...]}."""
@@ -359,21 +393,24 @@ class DmsForecastRun(models.Model):
         return tuple(sorted({*PERIODS, self.horizon}))
 
     def _get_calendar(self, begin, cut):
-        """Special days of the history and of the days ahead -> engine.Calendar; days of the history on which all were closed -> bool (T,)."""
+        """Special days of the history and of the days ahead -> engine.Calendar; days of the history on which all were closed -> bool (T,);
+        promotions of both."""
         ahead = cut + timedelta(days=max(self._periods()))
         days = self.env["dms.calendar.event"]._get_calendar(self.company_id, begin, ahead)
-        return engine.Calendar(days["kinds"], days["families"]), days["closed"][: (cut - begin).days + 1]
+        return (
+            engine.Calendar(days["kinds"], days["families"]),
+            days["closed"][: (cut - begin).days + 1],
+            days["promotions"],
+        )
 
-    def _read_demand(self, begin, cut, more, by_product=False):
-        """Daily demand as a matrix -> partners (n,), products (n,), demand (n, T) float32, digest of the data."""
-        partner = SQL("0") if by_product else SQL("partner_id")
+    def _read_demand(self, begin, cut, goods):
+        """Daily demand of some products as a matrix -> partners (n,), products (n,), demand (n, T) float32, digest of the data."""
         query = SQL(
-            """SELECT %s::int4 AS partner, product_id, date - %s::date, GREATEST(SUM(-quantity), 0)::float8
-                 FROM dms_channel_move WHERE %s %s GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
-            partner,
+            """SELECT partner_id, product_id, date - %s::date, GREATEST(SUM(-quantity), 0)::float8
+                 FROM dms_channel_move WHERE %s AND product_id IN %s GROUP BY 1, 2, 3 ORDER BY 2, 1, 3""",
             begin,
             self._demand_domain(begin, cut),
-            more,
+            tuple(goods),
         )
         buffer = io.BytesIO()
         cr = self.env.cr
@@ -400,13 +437,15 @@ class DmsForecastRun(models.Model):
         category = dict(rows)
         return np.array([category.get(product, 0) for product in products.tolist()])
 
-    def _write_series(self, partners, products, demand, result, begin, overrides=None):
+    def _write_series(self, partners, products, demand, result, begin, overrides=None, own_share=None):
         """Write the summaries by COPY -> their ids (n,).
 
         :param dict overrides: as :meth:`_apply_overrides` answers it
+        :param own_share: (n,) how much of the forecast rests on own sales; by default all of it
         """
         overrides = overrides or {}
         count = len(partners)
+        own_share = np.ones(count) if own_share is None else own_share
         cr = self.env.cr
         ids = np.array(
             [
@@ -454,6 +493,7 @@ class DmsForecastRun(models.Model):
             "bias",
             "holiday_effect",
             "planned_effect",
+            "own_share",
             "cumulative",
             "overrides",
         )
@@ -475,6 +515,7 @@ class DmsForecastRun(models.Model):
                     np.where(result.tested > 0, result.signed / tested, 0),
                     result.holiday - 1,
                     result.planned - 1,
+                    own_share,
                 ],
                 axis=1,
             ),
@@ -501,7 +542,7 @@ class DmsForecastRun(models.Model):
             lines.append(
                 f"{series}\t{self.id}\t{self.company_id.id}\t{partner or chr(92) + 'N'}\t{product}\t{categ or chr(92) + 'N'}\t{self.date}\t{self.horizon}"
                 f"\t{f[0]}\t{f[1]}\t{f[2]}\t{f[3]}\t{f[4]}\t{f[5]}\t{f[6]}\t{known[i]}\t{selling[i]}\t{last_sale[i]}"
-                f"\t{f[7]}\t{f[8]}\t{f[9]}\t{f[10]}\t{f[11]}\t{f[12]}\t{f[13]}\t{grid}"
+                f"\t{f[7]}\t{f[8]}\t{f[9]}\t{f[10]}\t{f[11]}\t{f[12]}\t{f[13]}\t{f[14]}\t{grid}"
                 f"\t{json.dumps(overrides[i]) if i in overrides else chr(92) + 'N'}\n"
             )
         cr.copy_expert(
@@ -544,35 +585,95 @@ class DmsForecastRun(models.Model):
             )
         self.env["dms.forecast.line"].invalidate_model()
 
-    def _forecast_products(self, begin, cut):
-        """Forecast each product's total of all distributors, brought into line with the sum of its distributors."""
-        _partners, products, demand, _digest = self._read_demand(begin, cut, SQL(), by_product=True)
-        calendar, closed = self._get_calendar(begin, cut)
-        result = engine.forecast(
-            demand,
-            engine.since_first_sale(demand) & ~closed,
-            horizon=self.horizon,
-            quantiles=PROBABILITIES,
-            groups=self._categories(products),
-            periods=self._periods(),
-            calendar=calendar,
-        )
-        sums = dict(
-            self.env.execute_query(
-                SQL(
-                    "SELECT product_id, SUM(total) FROM dms_forecast_series WHERE run_id = %s GROUP BY 1",
-                    self.id,
-                )
+    def _forecast_products(self, products, demand, categories, closed, mask, drivers, result, wanted):
+        """Forecast each product's total of all distributors, and move the distributors' forecasts so that they add up to it.
+
+        :param products, demand, categories, mask, drivers, result: of the distributors' series, `result` is changed
+        :param closed: bool (T,) days on which nothing could be sold; wanted: what the engine is asked for
+        :return: _Whole
+        """
+        goods, row = np.unique(products, return_inverse=True)
+        below, seen = self._sum_products(demand, mask, row, len(goods))
+        categs = np.zeros(len(goods), np.int64)
+        categs[row] = categories
+        if drivers is not None:
+            weight = demand.sum(1) + 1e-9
+            drivers = (
+                sums(drivers * weight[:, None, None], row, len(goods))
+                / sums(weight, row, len(goods))[:, None, None]
             )
+        whole = engine.forecast(
+            below,
+            engine.since_first_sale(below) & seen & ~closed,
+            groups=categs,
+            drivers=drivers,
+            **wanted,
         )
-        below = np.array([float(sums.get(product, 0.0)) for product in products.tolist()])
-        own = result.point.sum(1)
-        ratio = np.where(own > 0, below / np.maximum(own, 1e-9), 1.0)
+        point, own_share = newcomers.introduce(
+            below,
+            (below > 0).argmax(1),
+            whole.point,
+            categs,
+            self._prices(goods),
+            np.bincount(row),
+        )
+        ratio = middle_out(
+            result.point.sum(1),
+            row,
+            point.sum(1),
+            result.error,
+            # nothing else knows a launch: there the neighbours' word stands
+            np.where(own_share < 1, 0.0, whole.error),
+            (demand > 0).sum(1) / np.maximum(mask.sum(1), 1),
+        )[row]
         result.point *= ratio[:, None]
+        result.bands *= ratio[None, :, None]
         result.expected *= ratio[:, None]
         result.cumulative *= ratio[None, :, None]
-        self._write_series(np.zeros_like(products), products, demand, result, begin)
-        self.product_wape = float(result.error.sum() / max(result.tested.sum(), 1e-9))
+        return _Whole(goods, row, below, whole, own_share)
+
+    @staticmethod
+    def _sum_products(demand, mask, row, count):
+        """Demand of all distributors together -> float32 (g, T), bool (g, T) observed.
+
+        Where some were not observed, the others stand for them; where those are less than half of the product's demand, nobody was.
+        """
+        sold_before = engine.since_first_sale(demand)
+        usual = (demand * mask).sum(1) / np.maximum(mask.sum(1), 1)
+        whole = sums(usual[:, None] * sold_before, row, count)
+        share = np.where(
+            whole > 0, sums(usual[:, None] * (sold_before & mask), row, count) / np.maximum(whole, 1e-9), 1.0
+        )
+        seen = share >= 0.5
+        below = sums(demand * mask, row, count) / np.where(seen, share, 1.0)
+        return below.astype(np.float32), seen
+
+    def _write_products(self, whole, result, begin):
+        """Write the products' series: sums of their distributors' with the spread of their own forecast."""
+        own, count = whole.result, len(whole.products)
+        expected = sums(result.expected, whole.row, count)
+        own.cumulative *= (expected / np.maximum(own.expected, 1e-9))[None]
+        own.expected, own.point = expected, sums(result.point, whole.row, count)
+        own.holiday, own.planned = (
+            1
+            + sums(result.point.sum(1) * (effect - 1), whole.row, count) / np.maximum(own.point.sum(1), 1e-9)
+            for effect in (result.holiday, result.planned)
+        )
+        self._write_series(
+            np.zeros_like(whole.products), whole.products, whole.demand, own, begin, None, whole.own_share
+        )
+
+    def _prices(self, products):
+        """What a unit of each product costs in the list, 0 where it has no price -> float (n,)."""
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT p.id, COALESCE(t.list_price, 0)::float8 FROM product_product p JOIN product_template t ON t.id = p.product_tmpl_id"
+                " WHERE p.id IN %s",
+                tuple(products.tolist()),
+            )
+        )
+        price = dict(rows)
+        return np.array([price.get(product, 0.0) for product in products.tolist()])
 
     def _finish(self):
         self.search([("company_id", "=", self.company_id.id), ("is_current", "=", True)]).is_current = False

@@ -71,6 +71,12 @@ class DmsForecastSeries(models.Model):
         aggregator=None,
         help="What planned promotions do to the horizon's total, as a share of it.",
     )
+    own_share = fields.Float(
+        "Own Sales Count",
+        aggregator=None,
+        default=1.0,
+        help="How much of the forecast rests on the product's own sales; the rest on how the products most like it were rolled out.",
+    )
     overrides = fields.Json(
         help="What people laid over the engine's forecast: [[override, units more], ...]."
     )
@@ -116,6 +122,7 @@ class DmsForecastSeries(models.Model):
         "last_sale",
         "holiday_effect",
         "planned_effect",
+        "own_share",
         "overrides",
     )
     @api.depends_context("lang")
@@ -183,6 +190,13 @@ class DmsForecastSeries(models.Model):
         self.ensure_one()
         _ = self.env._
         reasons = []
+        if self.own_share < 1:
+            reasons.append(
+                _(
+                    "A new product: %(percent)d %% of the forecast follow the launches of the products most like it.",
+                    percent=round(100 * (1 - self.own_share)),
+                )
+            )
         for effect, more, less in (
             (
                 self.holiday_effect,

@@ -167,6 +167,10 @@ class DmsReplenishmentReview(models.AbstractModel):
     def _get_agreements(self, partners, company):
         """Distributors that may order -> {partner: its active agreement}."""
         found = self.env["dms.agreement"]._get_active(partners, fields.Date.context_today(self), company)
+        # what each covers is asked agreement by agreement
+        self.env["dms.agreement"].concat(*found.values()).line_ids.fetch(
+            ["territory_id", "categ_ids", "product_ids"]
+        )
         return {partner: agreement for partner, agreement in found.items() if agreement}
 
     def _allowed_products(self, agreement, products):

@@ -76,7 +76,7 @@ class TestOverride(DmsForecastCommon):
         self.env["dms.forecast.override"]._judge(self.company)
         self.assertFalse(override.is_judged, "its days are still to come")
         engine = override.engine_quantity
-        self.assertAlmostEqual(override.override_quantity, engine * 1.5, 2)
+        self.assertAlmostEqual(override.override_quantity, engine * 1.5, delta=0.01)
         day = self.today + timedelta(days=1)
         sold = [
             self._move_vals(

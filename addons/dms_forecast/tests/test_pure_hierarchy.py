@@ -10,42 +10,32 @@ from odoo.addons.dms_forecast.tools import hierarchy, newcomers
 class TestHierarchy(unittest.TestCase):
     @settings(max_examples=60, deadline=None)
     @given(st.integers(0, 10**6), st.integers(1, 30), st.integers(1, 5))
-    def test_totals_agree(self, seed, n, g):
+    def test_the_sum_lies_between_what_both_say(self, seed, n, g):
         random = np.random.default_rng(seed)
-        below = random.gamma(0.3, 5, (n, 9)) * (random.random((n, 9)) < 0.7)
+        below = random.gamma(0.3, 5, n) * (random.random(n) < 0.7)
         groups = np.sort(random.integers(0, g, n))
-        above = random.gamma(1, 20, (g, 9))
-        series, total = hierarchy.reconcile(below, groups, above, random.random(n), random.random(g))
-        self.assertTrue((series >= 0).all())
-        kept = np.bincount(groups, minlength=g) > 0
-        np.testing.assert_allclose(hierarchy.sums(series, groups, g)[kept], total[kept], atol=1e-6)
-        np.testing.assert_array_equal(total[~kept], above[~kept])
-
-    @settings(max_examples=30, deadline=None)
-    @given(st.integers(0, 10**6))
-    def test_a_tree_agrees_on_every_level(self, seed):
-        random = np.random.default_rng(seed)
-        region = np.sort(random.integers(0, 3, 24))
-        region[:3] = 0, 1, 2
-        region.sort()
-        city = region * 2 + (np.arange(24) % 2)
-        city = np.unique(city, return_inverse=True)[1]
-        levels = [np.zeros(24, int), region, city]
-        forecasts = [random.gamma(2, 50 / count, (count, 7)) for count in (1, 3, city.max() + 1)]
-        errors = [random.random(len(f)) for f in forecasts] + [random.random(24)]
-        top, regions, cities, series = hierarchy.reconcile_tree(
-            random.gamma(1, 3, (24, 7)), levels, forecasts, errors
+        above = random.gamma(1, 20, g)
+        ratio = hierarchy.middle_out(
+            below, groups, above, random.random(n), random.random(g), random.random(n)
         )
-        for names, level in zip(levels, (top, regions, cities), strict=True):
-            np.testing.assert_allclose(hierarchy.sums(series, names, len(level)), level, atol=1e-6)
+        added, moved = (hierarchy.sums(values, groups, g) for values in (below, below * ratio[groups]))
+        self.assertTrue((ratio >= 0).all())
+        some = added > 0
+        self.assertTrue((moved[some] <= np.maximum(added, above)[some] * (1 + 1e-9)).all())
+        self.assertTrue((moved[some] >= np.minimum(added, above)[some] * (1 - 1e-9)).all())
+        self.assertTrue((ratio[~some] == 1).all())
 
     def test_the_surer_one_decides(self):
-        below, above = np.full((4, 2), 5.0), np.full((1, 2), 40.0)
-        groups = np.zeros(4, int)
-        sure = hierarchy.reconcile(below, groups, above, np.full(4, 10.0), np.array([0.01]))[1]
-        unsure = hierarchy.reconcile(below, groups, above, np.full(4, 0.01), np.array([100.0]))[1]
-        np.testing.assert_allclose(sure, 40, rtol=1e-3)
-        np.testing.assert_allclose(unsure, 20, rtol=1e-3)
+        below, above, groups = np.full(4, 5.0), np.array([40.0]), np.zeros(4, int)
+
+        def total(below_error, above_error, selling):
+            errors = np.full(4, below_error), np.array([above_error])
+            return 20 * hierarchy.middle_out(below, groups, above, *errors, np.full(4, selling))[0]
+
+        self.assertAlmostEqual(total(10.0, 0.01, 0.9), 40, places=2)
+        self.assertAlmostEqual(total(0.01, 100.0, 0.9), 20, places=2)
+        # who sells once in ten days knows nothing of the sum, whatever the tests say
+        self.assertAlmostEqual(total(0.01, 100.0, 0.1), 40, places=2)
 
 
 class TestNewcomers(unittest.TestCase):
@@ -77,11 +67,21 @@ class TestNewcomers(unittest.TestCase):
         self.assertTrue(2.5 < path[2].sum() / path[1].sum() < 3.0)
         self.assertGreater(own[1], 0.8)
 
-    def test_silence_is_an_end_only_where_it_is_no_chance(self):
-        y, seen = np.zeros((3, 300)), np.ones((3, 300), bool)
-        y[0, :240:2] = 5  # sold every second day, then no more
-        y[1, ::50] = 5  # seldom
-        y[2, :240:2] = 5
-        seen[2, 240:] = False  # no reports
-        y[1, 250:] = 0
-        self.assertEqual(newcomers.ended(y, seen).tolist(), [True, False, False])
+    def test_a_launch_counts_half_for_four_weeks_and_no_more_after_twelve(self):
+        y = np.zeros((8, 200))
+        first = np.array([20, 20, 20, 20, 20, 190, 140, 100])
+        for row, begin in enumerate(first):
+            y[row, begin:] = 4
+        own = np.full((8, 28), 10.0)
+        same = np.ones(8)
+        point, share = newcomers.introduce(y, first, own, same, same, same)
+        np.testing.assert_allclose(share, [1, 1, 1, 1, 1, 0.5, 0.5 + (60 - 28) / 112, 1])
+        np.testing.assert_array_equal(point[[0, 7]], own[[0, 7]])
+        np.testing.assert_allclose(point[5], 7, atol=0.1)  # between 10 and the neighbours' 4
+
+    def test_nobody_to_learn_from(self):
+        y = np.ones((3, 40))
+        own = np.full((3, 7), 2.0)
+        point, share = newcomers.introduce(y, np.zeros(3, int), own, *np.ones((3, 3)))
+        self.assertIs(point, own)
+        self.assertEqual(share.tolist(), [1, 1, 1])

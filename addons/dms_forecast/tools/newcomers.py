@@ -1,4 +1,4 @@
-"""New products and ending ones: a new product follows its nearest neighbours' roll-out until its own sales know better."""
+"""New products: a new product follows its nearest neighbours' roll-out until its own sales know better."""
 
 import numpy as np
 
@@ -7,6 +7,14 @@ from .panel import TINY
 OWN_ORDERS = 12.0  # orders of its own that outweigh the neighbours
 NEIGHBOURS = 8
 UNLIKE = 2.0  # distance of another category, in standard deviations of log price
+YOUNG, GROWN = (
+    28,
+    84,
+)  # periods since the first sale until which neighbours count half, and from which not at all
+SEEN_BEFORE = (
+    14  # periods of the panel before a first sale, for it to be a launch and not the begin of the records
+)
+CYCLES = 20  # of a launch that are learnt
 
 
 def launch_profile(y, first, length, season=7):
@@ -72,20 +80,28 @@ def newcomer_path(sold, dispersion, age, profiles, closest, weight, horizon, sea
     return ahead * ratio[:, None], told / (told + OWN_ORDERS)
 
 
-def ended(y, seen, recent=60, past=180, probability=0.001):
-    """Series that have most likely come to their end -> bool (n,).
+def introduce(y, first, own, category, price, outlets):
+    """Forecasts of series of which some are new -> (n, H), float (n,) the share that rests on own sales, 1 for those that are not new.
 
-    Selling periods are taken as independent: ended is who has been silent so long that chance at its own former pace would explain
-    it with less than `probability`.
+    For four weeks the neighbours' launch counts as much as what the engine makes of the product's own few sales (the mean of two forecasts that
+    err in different ways is better than either), then less and less, until twelve weeks after the launch.
 
-    :param y: (n, T); seen: bool (n, T), so that a missing report is not taken for silence
+    :param y: (n, T); first: int (n,) the period of the first sale; own: (n, H) the engine's forecasts
+    :param category, price, outlets: (n,) what tells how alike products are; outlets: how many sell it
     """
-    now, before = (
-        slice(max(0, y.shape[1] - recent), None),
-        slice(max(0, y.shape[1] - recent - past), max(0, y.shape[1] - recent)),
+    age = y.shape[1] - first
+    trust = np.clip((age - YOUNG) / (GROWN - YOUNG), 0.0, 1.0)
+    new, known = trust < 1, (age >= GROWN) & (first >= SEEN_BEFORE)
+    share = np.where(new, (1 + trust) / 2, 1.0)
+    if not new.any() or not known.any():
+        return own, np.ones(len(own))
+    profiles = launch_profile(y[known], first[known], CYCLES)
+    closest, weight = neighbours(
+        category[new], price[new], outlets[new], category[known], price[known], outlets[known]
     )
-    silent = ~((y[:, now] > 0) & seen[:, now]).any(1)
-    watched = seen[:, now].sum(1)
-    hits, days = ((y[:, before] > 0) & seen[:, before]).sum(1), seen[:, before].sum(1)
-    rate = np.where(days > 0, hits / np.maximum(days, 1), 0.0)
-    return silent & (hits > 0) & ((1 - rate) ** watched < probability)
+    mean = np.maximum(y[new].mean(1), TINY)
+    dispersion = np.maximum(y[new].var(1) / mean, 1.0)
+    path, _told = newcomer_path(y[new].sum(1), dispersion, age[new], profiles, closest, weight, own.shape[1])
+    out = own.copy()
+    out[new] = share[new, None] * own[new] + (1 - share[new, None]) * path
+    return out, share
