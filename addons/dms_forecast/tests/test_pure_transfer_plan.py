@@ -9,7 +9,26 @@ from scipy.optimize import linear_sum_assignment
 from ..tools import transfer_plan
 
 
-def brute_force(surplus, size, gain, lane_cost, allowed, relief, lot, handling, plant_cost, plant_stock):
+def keeps_for_all(amounts, batches, surplus):
+    """Whether a giver can serve these (packs, days) from its batches, each of them the goods that just keep long enough."""
+    if not batches:
+        return True
+    # whoever needs the longest chooses first, and takes what is worst of what will do
+    left = sorted(batches)
+    for amount, days in sorted(amounts, key=lambda item: -item[1]):
+        for index, (keeps, packs) in enumerate(left):
+            if keeps >= days:
+                took = min(amount, packs)
+                left[index] = (keeps, packs - took)
+                amount -= took
+        if amount:
+            return False
+    return True
+
+
+def brute_force(
+    surplus, size, gain, lane_cost, allowed, relief, lot, handling, plant_cost, plant_stock, batches, needed
+):
     """The greatest gain of one product, by trying every whole number of packs on every lane."""
     n = len(surplus)
     takers = [j for j in range(n) if surplus[j] < 1 and size[j].sum()]
@@ -20,7 +39,7 @@ def brute_force(surplus, size, gain, lane_cost, allowed, relief, lot, handling, 
         if surplus[i] >= 1 and allowed[i, j] and np.isfinite(lane_cost[i, j])
     ]
     worth = {j: np.concatenate([[0], np.cumsum(np.repeat(gain[j], size[j]))]) for j in takers}
-    choices = [[0, *range(max(lot, 1), int(min(surplus[i], size[j].sum())) + 1)] for i, j in arcs]
+    choices = [[0, *range(max(lot[i, j], 1), int(min(surplus[i], size[j].sum())) + 1)] for i, j in arcs]
     best = 0.0
     for amounts in itertools.product(*choices):
         left = np.zeros(n)
@@ -31,6 +50,9 @@ def brute_force(surplus, size, gain, lane_cost, allowed, relief, lot, handling, 
             came[j] += amount
             cost += amount * (lane_cost[i, j] - relief[i]) + (handling if amount else 0)
         if (left > surplus).any() or any(came[j] >= len(worth[j]) for j in takers):
+            continue
+        sent = {i: [(a, needed[i, j]) for (k, j), a in zip(arcs, amounts, strict=True) if k == i] for i in range(n)}
+        if not all(keeps_for_all(sent[i], batches[i], surplus[i]) for i in range(n)):
             continue
         earned = sum(worth[j][came[j]] for j in takers) - cost
         # the plant adds what still pays, the best pack first
@@ -53,6 +75,13 @@ def cases(draw):
     gain = -np.sort(-dice.integers(0, 60, (n, 3)).astype(float), axis=1)
     lane = dice.integers(0, 30, (n, n)).astype(float)
     lane[dice.random((n, n)) < 0.15] = np.inf
+    # (days, packs) of each batch; most places of half of the cases hold goods that never expire
+    batches = [
+        [(int(dice.integers(1, 6)), int(dice.integers(0, 4))) for _ in range(dice.integers(1, 4))]
+        if dice.random() < 0.5
+        else []
+        for _ in range(n)
+    ]
     return {
         "surplus": surplus,
         "size": size,
@@ -60,11 +89,24 @@ def cases(draw):
         "lane_cost": lane,
         "allowed": dice.random((n, n)) < 0.9,
         "relief": dice.integers(0, 6, n).astype(float),
-        "lot": int(dice.integers(1, 4)),
+        "lot": np.full((n, n), 1) if dice.random() < 0.4 else dice.integers(1, 4, (n, n)),
         "handling": float(dice.choice([0, 0, 7, 25])),
         "plant_cost": np.where(dice.random(n) < 0.3, np.inf, dice.integers(5, 50, n)).astype(float),
         "plant_stock": int(dice.integers(0, 4)),
+        "batches": batches if dice.random() < 0.7 else [[] for _ in range(n)],
+        "needed": dice.integers(1, 7, (n, n)),
     }
+
+
+def shelf_of(batches):
+    """Of each place, how many packs keep as long as each of its batches."""
+    rows = [
+        (place, 0, days, sum(packs for other, packs in own if other >= days))
+        for place, own in enumerate(batches)
+        for days in sorted({days for days, _packs in own})
+    ]
+    columns = np.array(rows, float).reshape(-1, 4).T
+    return transfer_plan.Shelf(*(column.astype(int) for column in columns))
 
 
 def solve(case, **changed):
@@ -81,6 +123,8 @@ def solve(case, **changed):
         handling=case["handling"],
         plant_cost=column["plant_cost"],
         plant_stock=case["plant_stock"],
+        shelf=shelf_of(case["batches"]),
+        needed_days=case["needed"],
     )
 
 
@@ -94,7 +138,7 @@ class TestPlan(unittest.TestCase):
         given_away = np.bincount(plan.giver, plan.packs, len(case["surplus"]))
         self.assertTrue((given_away <= case["surplus"]).all(), "no giver falls below what it keeps")
         self.assertFalse(set(plan.giver) & set(plan.taker), "nothing goes both ways")
-        self.assertTrue((plan.packs >= case["lot"]).all())
+        self.assertTrue((plan.packs >= case["lot"][plan.giver, plan.taker]).all())
         self.assertTrue(case["allowed"][plan.giver, plan.taker].all())
         received = np.bincount(plan.taker, plan.packs, len(case["surplus"])) + plan.plant[:, 0]
         self.assertTrue((received <= case["size"].sum(1)).all())
@@ -155,6 +199,44 @@ class TestSurplusAndNeed(unittest.TestCase):
         self.assertEqual(size.sum(), 6)
         np.testing.assert_allclose(packs[:3], [6 * 0.875 * 2, 6 * 0.625 * 2, (4 * 0.625 + 2 * 0.3) * 2])
         np.testing.assert_allclose(packs[3:], [6 * 0.3 * 2] * 3)
+
+    def test_nothing_is_gained_where_goods_sell_below_their_price(self):
+        size, gain = transfer_plan.need_tiers([[0.0]], np.array([[[9.0]]]), [0.5], -2.0, [3.0])
+        self.assertEqual(gain.max(), 0)
+        self.assertEqual(size.sum(), 3)
+
+    def test_what_keeps_longest_is_given_only_as_far_as_the_giver_can_spare_it(self):
+        def shelf(kept, cover, batches, stock=100):
+            days, units = zip(*batches, strict=True)
+            rows = transfer_plan.shelf_packs(
+                [[stock]], [[kept]], [[cover]], [10], [0] * len(days), [0] * len(days), days, units
+            )
+            return dict(zip(rows.days.tolist(), rows.packs.tolist(), strict=True))
+
+        # all keeps for the cover: the giver sells the first batch itself
+        self.assertEqual(shelf(40, 30, [(50, 40), (90, 60)]), {90: 6, 50: 6})
+        # of 60 that keep for the cover 40 stay, so only the short ones beyond that may go
+        self.assertEqual(shelf(40, 60, [(50, 40), (90, 60)]), {90: 2, 50: 6})
+        # nothing can be spared of what keeps; 20 are short and too many
+        self.assertEqual(shelf(80, 60, [(50, 40), (90, 60)]), {90: 0, 50: 2})
+        # 60 of no known batch stay as long as they can, and packs are whole
+        self.assertEqual(shelf(45, 30, [(50, 40)]), {50: 0})
+        self.assertEqual(shelf(30, 30, [(np.inf, 95)], stock=95), {np.inf: 6})
+        nothing = transfer_plan.shelf_packs([[1]], [[0]], [[1]], [1], [], [], [], [])
+        self.assertEqual(len(nothing.place), 0)
+
+    def test_two_takers_share_what_keeps(self):
+        """Three packs keep for both takers, though there are nine."""
+        shelf = transfer_plan.Shelf(*(np.array(x) for x in ([0, 0], [0, 0], [10, 90], [9, 3])))
+        plan = transfer_plan.plan(
+            np.array([[9], [0], [0]]),
+            np.array([[[0]], [[5]], [[5]]]),
+            np.array([[[0.0]], [[8.0]], [[7.0]]]),
+            np.ones((3, 3)),
+            shelf=shelf,
+            needed_days=30,
+        )
+        self.assertEqual((plan.packs.tolist(), plan.taker.tolist(), plan.total), ([3], [1], 21.0))
 
     @given(st.integers(0, 2**32 - 1))
     @settings(max_examples=100, deadline=None, derandomize=True)

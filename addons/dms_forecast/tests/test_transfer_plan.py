@@ -46,6 +46,20 @@ class TestTransferPlan(DmsForecastCommon):
         self.assertGreater(plan.gain, plan.plant_gain)
         self.assertIn("South Trading", line.reason)
 
+    def _sell_at(self, partner, product, price, quantity=10):
+        """A sale of yesterday of which the price is known."""
+        move = self._move_vals("sell_out", partner, product, -quantity)
+        self.env["dms.channel.move"].sudo().create(
+            {**move, "price_unit": price, "amount": -quantity * price}
+        )
+
+    def test_what_counts_is_the_takers_margin_not_the_price_of_the_goods(self):
+        self._sell_at(self.distributor_south, self.product_tea, 12)
+        line = self._plan().line_ids
+        # bought at the list price of 10 and sold at 12; holding costs 24 % a year and is counted for a year at most
+        self.assertLessEqual(line.gain, line.quantity * (2 + 2.4))
+        self.assertGreater(line.gain, 0)
+
     def test_accepted_once_it_is_a_transfer_and_planned_no_more(self):
         line = self._plan().line_ids
         line.with_user(self.user_manager).action_accept()

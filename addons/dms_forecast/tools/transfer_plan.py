@@ -2,9 +2,10 @@
 
 For each product the plan is a transportation problem with diminishing returns (Hitchcock 1941, Dantzig 1951): givers have whole packs that
 they will not need, takers earn less and less with each further pack, a lane costs money per pack, and each transfer costs its handling. The
-plant is one more source. Products do not compete, so each is solved by itself, exactly: a linear programme over the arcs that can pay
-(columns are added as their reduced costs ask for them), and a mixed-integer one where handling or a minimum lot makes the linear answer
-impossible. Both by HiGHS (Huangfu and Hall 2018, https://doi.org/10.1007/s12532-017-0130-5) through scipy.
+plant is one more source. Of goods that expire, a giver's packs that keep long enough for a taker are a part of its surplus, and those that
+keep longer a part of that part: such nested limits leave the corners of the linear programme whole. Products do not compete, so each is solved
+by itself, exactly: a linear programme over the arcs that can pay (columns are added as their reduced costs ask for them), and a mixed-integer
+one where handling or a minimum lot makes the linear answer impossible. Both by HiGHS (Huangfu and Hall 2018, https://doi.org/10.1007/s12532-017-0130-5) through scipy.
 
 Money is in one currency; quantities are whole packs unless it says units.
 """
@@ -29,8 +30,8 @@ SCALINGS = 3
 class Plan:
     """What :func:`plan` answers; M transfers of n places and P products.
 
-    `giver`, `taker`, `product`, `packs`: (M,) int. `gain`: (M,) money, expected margin and relief less freight and handling; what several
-    transfers to one taker earn together is shared out by packs. `plant`: (n, P) packs that the plant should supply. `total`: gain of
+    `giver`, `taker`, `product`, `packs`: (M,) int. `earned`: (M,) money, the taker's expected margin; what several transfers to one taker earn
+    together is shared out by packs. `gain`: (M,) money, that and relief less freight and handling. `plant`: (n, P) packs that the plant should supply. `total`: gain of
     transfers and plant together; `bound`: what no plan can exceed, the same where the plan is the best; `without`: the greatest gain of the
     plant alone.
     """
@@ -39,6 +40,7 @@ class Plan:
     taker: np.ndarray
     product: np.ndarray
     packs: np.ndarray
+    earned: np.ndarray
     gain: np.ndarray
     plant: np.ndarray
     total: float
@@ -46,9 +48,22 @@ class Plan:
     without: float
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """How long surpluses keep: of the surplus of `place` in `product`, at most `packs` keep for `days` or longer.
+
+    All (R,); a place and product without a row holds goods that keep for ever.
+    """
+
+    place: np.ndarray
+    product: np.ndarray
+    days: np.ndarray
+    packs: np.ndarray
+
+
 @dataclass
 class _Product:
-    """The problem of one product; g givers, t takers, K tiers."""
+    """The problem of one product; g givers, t takers, K tiers, E limits of what keeps long enough."""
 
     givers: np.ndarray  # (g,) places
     takers: np.ndarray  # (t,) places
@@ -58,8 +73,11 @@ class _Product:
     cost: np.ndarray  # (g, t) money a pack, less the giver's relief; inf where not allowed
     plant_cost: np.ndarray  # (t,) money a pack
     plant_stock: float
-    lot: float
+    lot: np.ndarray  # (g, t) packs
     handling: float
+    limit_giver: np.ndarray  # (E,) giver
+    limit_taker: np.ndarray  # (E, t) bool, the takers that the limit holds for
+    limit_packs: np.ndarray  # (E,) packs that they get from the giver at most, all together
     need: np.ndarray = field(init=False)  # (t,) packs
     asked: np.ndarray = field(init=False)  # (g, t) arcs that a programme has asked for so far
     tier_taker: np.ndarray = field(init=False)  # (m,) the tiers that hold a pack, row by row
@@ -85,6 +103,36 @@ def surplus_packs(stock, promised, keep, pack):
     return np.maximum(np.floor(free / np.asarray(pack, float) + 1e-9), 0).astype(np.int64)
 
 
+def shelf_packs(stock, kept, cover, pack, place, product, days, units):
+    """How many packs of a surplus keep how long, from the batches that are there.
+
+    A giver sells first what expires first. Packs that keep for its cover are given only as far as what stays keeps for it too: other goods
+    would expire before its customers ask for them. Stock that no batch is known of stays.
+
+    :param stock: (n, P) units on hand; kept: (n, P) units that stay or leave anyway; cover: (n, P) days that what stays is for
+    :param pack: (P,) units of a pack
+    :param place: (B,) of each batch; product: (B,); days: (B,) that it keeps, inf where it does not expire; units: (B,) that are left
+    :return: Shelf
+    """
+    place, product = np.asarray(place, np.int64), np.asarray(product, np.int64)
+    days, units = np.asarray(days, float), np.asarray(units, float)
+    order = np.lexsort((-days, product, place))
+    place, product, days, units = place[order], product[order], days[order], units[order]
+    series = place * (np.asarray(stock).shape[1] + 1) + product
+    starts = np.flatnonzero(np.append(True, series[1:] != series[:-1])) if len(series) else np.array([], int)
+    number = np.cumsum(np.append(True, series[1:] != series[:-1]))[: len(series)] - 1
+    total = np.cumsum(units)
+    # units that keep as long as this batch or longer
+    longer = total - (total[starts] - units[starts])[number]
+    keeps = days >= np.asarray(cover, float)[place, product]
+    lasting = np.zeros(len(starts))
+    np.maximum.at(lasting, number[keeps], longer[keeps])
+    held = np.asarray(kept, float)[place, product]
+    free = np.where(keeps, lasting[number], np.asarray(stock, float)[place, product]) - held
+    packs = np.floor(np.minimum(longer, free) / np.asarray(pack, float)[product] + 1e-9)
+    return Shelf(place, product, days, np.maximum(packs, 0).astype(np.int64))
+
+
 def need_tiers(available, demand, probabilities, margin, pack):
     """How much a taker gains with each further pack, from the quantiles of its demand.
 
@@ -95,14 +143,14 @@ def need_tiers(available, demand, probabilities, margin, pack):
     :param available: (n, P) units there and on their way
     :param demand: (Q, n, P) quantiles of the demand until goods could come otherwise, ascending in Q
     :param probabilities: (Q,) ascending in (0, 1)
-    :param margin: (n, P) or (P,) money a unit
+    :param margin: (n, P) or (P,) money a unit: what it sells for less what it costs the taker; nothing is gained where it is negative
     :param pack: (P,) units of a pack
     :return: size (n, P, 2Q) int packs, gain (n, P, 2Q) money a pack, never rising
     """
     demand = np.maximum.accumulate(np.maximum(np.asarray(demand, float), 0), axis=0)
     available = np.maximum(np.asarray(available, float), 0)
     pack = np.broadcast_to(np.asarray(pack, float), available.shape)
-    margin = np.broadcast_to(np.asarray(margin, float), available.shape)
+    margin = np.maximum(np.broadcast_to(np.asarray(margin, float), available.shape), 0)
     knots = np.concatenate([np.zeros((1, *available.shape)), demand])
     edges = np.concatenate([[0.0], np.asarray(probabilities, float)])
     chance = (1 - (edges[1:] + edges[:-1]) / 2).reshape(-1, 1, 1)
@@ -134,6 +182,8 @@ def plan(
     handling=0.0,
     plant_cost=np.inf,
     plant_stock=0,
+    shelf=None,
+    needed_days=0.0,
     gap=0.0,
 ):
     """Find the transfers of greatest total gain.
@@ -146,10 +196,12 @@ def plan(
     :param weight: (P,) weight of a pack
     :param allowed: bool, to be broadcast to (P, n, n): territory, price zone, age and shelf life let the row's goods go to the column
     :param relief: (n, P) money that a giver saves with each pack that leaves (capital, space, ageing)
-    :param lot: (P,) packs that a transfer has at least
+    :param lot: packs that a transfer of a product has at least, to be broadcast to (P, n, n)
     :param handling: money that each transfer costs whatever its size
     :param plant_cost: (n, P) money to supply a pack from the plant instead; inf where it does not
     :param plant_stock: (P,) packs that the plant has
+    :param shelf: Shelf of the goods that expire; None: nothing does
+    :param needed_days: days that goods have to keep, to be broadcast to (P, n, n): on the lane, and until the column's place has sold them
     :param gap: share of a product's gain that may be given away for speed where lots or handling make the search long
     :raise ValueError: where gains rise from one tier to the next, or packs are not whole
     :return: Plan, transfers ordered by product, giver and taker
@@ -157,22 +209,27 @@ def plan(
     surplus, size, gain = np.asarray(surplus), np.asarray(size), np.asarray(gain, float)
     n, count = surplus.shape
     _check(surplus, size, gain)
-    weight, lot, plant_stock = (
-        np.broadcast_to(np.asarray(value, float), count) for value in (weight, lot, plant_stock)
+    weight, plant_stock = (
+        np.broadcast_to(np.asarray(value, float), count) for value in (weight, plant_stock)
     )
     relief, plant_cost = (
         np.broadcast_to(np.asarray(value, float), (n, count)) for value in (relief, plant_cost)
     )
     allowed = np.broadcast_to(np.asarray(allowed, bool), (count, n, n))
+    lot, needed_days = (
+        np.broadcast_to(np.asarray(value, float), (count, n, n)) for value in (lot, needed_days)
+    )
     lane_cost = np.asarray(lane_cost, float)
+    levels = _levels(shelf, n)
     moves, plant = [], np.zeros((n, count), np.int64)
     total = bound = without = 0.0
     for p in range(count):
         takers = np.flatnonzero((surplus[:, p] < 1) & ((size[:, p] > 0) & (gain[:, p] > TINY)).any(1))
-        givers = np.flatnonzero(surplus[:, p] >= max(lot[p], 1))
+        givers = np.flatnonzero(surplus[:, p] >= 1)
         if not len(takers) or not (len(givers) or plant_stock[p]):
             continue
         lanes = np.ix_(givers, takers)
+        limits, lasting = _limits(levels.get(p), givers, needed_days[p][lanes])
         problem = _Product(
             givers=givers,
             takers=takers,
@@ -180,12 +237,17 @@ def plan(
             size=size[takers, p].astype(float),
             gain=gain[takers, p],
             cost=np.where(
-                allowed[p][lanes], lane_cost[lanes] * weight[p] - relief[givers, p][:, None], np.inf
+                allowed[p][lanes] & lasting,
+                lane_cost[lanes] * weight[p] - relief[givers, p][:, None],
+                np.inf,
             ),
             plant_cost=plant_cost[takers, p],
             plant_stock=plant_stock[p],
-            lot=max(lot[p], 1.0),
+            lot=np.maximum(lot[p][lanes], 1.0),
             handling=float(handling),
+            limit_giver=limits[0],
+            limit_taker=limits[1],
+            limit_packs=limits[2],
         )
         packs, supplied, most = _solve(problem, gap)
         bound += most
@@ -197,11 +259,63 @@ def plan(
         for i, j in np.argwhere(packs):
             earned = gross[j] * packs[i, j] / received[j]
             spent = problem.cost[i, j] * packs[i, j] + problem.handling
-            moves.append((givers[i], takers[j], p, packs[i, j], earned - spent))
-    columns = zip(*moves, strict=True) if moves else ([],) * 5
-    giver, taker, product, packs, earned = (np.array(column) for column in columns)
+            moves.append((givers[i], takers[j], p, packs[i, j], earned, earned - spent))
+    columns = zip(*moves, strict=True) if moves else ([],) * 6
+    giver, taker, product, packs, earned, net = (np.array(column) for column in columns)
     ints = (column.astype(np.int64) for column in (giver, taker, product, packs))
-    return Plan(*ints, earned.astype(float), plant, float(total), float(bound), float(without))
+    return Plan(
+        *ints, earned.astype(float), net.astype(float), plant, float(total), float(bound), float(without)
+    )
+
+
+def _levels(shelf, n):
+    """The rows of a shelf by product -> {product: (place, days, packs)}, by place and rising days."""
+    if shelf is None or not len(shelf.place):
+        return {}
+    order = np.lexsort((-np.asarray(shelf.packs), shelf.days, shelf.place, shelf.product))
+    place, product, days, packs = (
+        np.asarray(column)[order] for column in (shelf.place, shelf.product, shelf.days, shelf.packs)
+    )
+    if (place >= n).any() or (packs != np.floor(packs)).any() or (packs < 0).any():
+        raise ValueError("a shelf holds whole packs of places that there are")
+    numbers, starts = np.unique(product, return_index=True)
+    ends = np.append(starts[1:], len(product))
+    return {
+        number: (place[begin:end], days[begin:end], packs[begin:end])
+        for number, begin, end in zip(numbers.tolist(), starts, ends, strict=True)
+    }
+
+
+def _limits(levels, givers, needed):
+    """What keeps long enough for whom.
+
+    A row of the shelf says how many packs keep for so many days; it limits all takers who need more days than the row before it gives.
+
+    :param levels: rows of :func:`_levels`, or None
+    :param needed: (g, t) days
+    :return: (giver (E,), takers (E, t), packs (E,)) of the limits, and which arcs are left (g, t)
+    """
+    lasting = np.ones(needed.shape, bool)
+    none = np.zeros(0, np.int64), np.zeros((0, needed.shape[1]), bool), np.zeros(0)
+    if levels is None:
+        return none, lasting
+    place, days, packs = levels
+    rows = []
+    for i, giver in enumerate(givers.tolist()):
+        own = slice(*np.searchsorted(place, [giver, giver + 1]))
+        if own.start == own.stop:
+            continue
+        lasting[i] = needed[i] <= days[own.stop - 1]
+        before = -np.inf
+        for keeps, most in zip(days[own].tolist(), packs[own].tolist(), strict=True):
+            who = (needed[i] > before) & lasting[i]
+            if who.any():
+                rows.append((i, who, most))
+            before = keeps
+    if not rows:
+        return none, lasting
+    giver, who, most = zip(*rows, strict=True)
+    return (np.array(giver), np.array(who), np.array(most, float)), lasting
 
 
 def _check(surplus, size, gain):
@@ -226,10 +340,15 @@ def _solve(problem, gap):
         return packs, plant, bound
     near, value = _possible(problem, rows, columns, packs, plant)
     # an arc whose lot at its reduced cost takes more from the bound than lies between the two is in no better plan
-    kept = (reduced * problem.lot <= bound - value + TINY) | (near[0][rows, columns] > 0)
+    lot = problem.lot[rows, columns]
+    kept = ((reduced * lot <= bound - value + TINY) & (lot <= largest)) | (near[0][rows, columns] > 0)
     if bound - value <= TINY + gap * max(value, 0.0) or kept.sum() > MIXED_ARCS:
         return *near, bound
-    found, most = _mixed(problem, rows[kept], columns[kept], gap)
+    if kept.any():
+        found, most = _mixed(problem, rows[kept], columns[kept], gap)
+    else:
+        # only the plant is left, and whole without more ado
+        *found, most, _reduced = _linear(problem, rows[kept], columns[kept], np.zeros(0))
     return *max(near, found, key=lambda plan_of: _value(problem, *plan_of)[1]), min(most, bound)
 
 
@@ -239,7 +358,7 @@ def _possible(problem, rows, columns, packs, plant):
     Handling is spread anew over what the round before sent on each arc (dynamic slope scaling; Kim and Pardalos 1999,
     https://doi.org/10.1016/S0167-6377(98)00049-4).
     """
-    slope = np.full(problem.cost.shape, problem.handling / problem.lot)
+    slope = problem.handling / problem.lot
     best, value = None, -np.inf
     for scaling in range(SCALINGS + 1 if problem.handling else 1):
         if scaling:
@@ -259,10 +378,11 @@ def _linear(problem, rows, columns, handling):
     :return: packs (g, t), plant (t,), value, reduced cost of each arc: what a pack on it takes from the plan's value
     """
     cost = problem.cost[rows, columns] + handling
+    sources = _sources(problem, rows, columns)
     chosen = problem.asked[rows, columns] | _cheapest(cost, columns, len(problem.takers))
     while True:
-        answer, giver_price, taker_price = _solve_linear(problem, rows[chosen], columns[chosen], cost[chosen])
-        reduced = cost - taker_price[columns] + giver_price[rows]
+        answer, source_price, taker_price = _solve_linear(problem, rows[chosen], columns[chosen], cost[chosen])
+        reduced = cost - taker_price[columns] + sources.T @ source_price
         wanted = (reduced < -TINY) & ~chosen
         if not wanted.any():
             break
@@ -286,7 +406,7 @@ def _cheapest(cost, columns, takers):
 
 
 def _solve_linear(problem, rows, columns, cost):
-    """Solve over the given arcs -> answer, price of a pack at each giver's (g,) and at each taker's (t,)."""
+    """Solve over the given arcs -> answer, price of a pack by each giver's supply and each limit (g + E,) and at each taker's (t,)."""
     sources, most_sent, balance, costs, most = _programme(problem, rows, columns, cost)
     # the dual simplex ends in a corner, and every corner of a transportation problem is whole
     answer = linprog(
@@ -303,22 +423,37 @@ def _solve_linear(problem, rows, columns, cost):
     return answer, -answer.ineqlin.marginals[:-1], -answer.eqlin.marginals
 
 
+def _sources(problem, rows, columns):
+    """Whose supply each arc uses, and which limits of what keeps hold for it -> csr (g + E, arcs) of ones."""
+    g, arc = len(problem.givers), np.arange(len(rows))
+    limit, limited = np.nonzero(
+        (problem.limit_giver[:, None] == rows[None]) & problem.limit_taker[:, columns]
+    )
+    line, column = np.concatenate([rows, g + limit]), np.concatenate([arc, limited])
+    return csr_array((np.ones(len(line)), (line, column)), shape=(g + len(problem.limit_giver), len(rows)))
+
+
 def _programme(problem, rows, columns, cost):
     """The linear programme; its columns are arcs, tiers, plant.
 
-    :return: matrix (g + 1, columns) of what givers and plant send, and the most they can; matrix (t, columns) of what each taker sells
+    :return: matrix (g + E + 1, columns) of what givers and plant send, and the most they can; matrix (t, columns) of what each taker sells
         less what it gets, which is nothing: no taker gets more than it may need; costs; upper bounds of the columns
     """
-    g, t = problem.cost.shape
+    t = len(problem.takers)
     arcs, tiers = len(rows), len(problem.tier_size)
     arc, taker = np.arange(arcs), np.arange(t)
     width = arcs + tiers + t
+    sent = _sources(problem, rows, columns).tocoo()
+    supplies = sent.shape[0]
     sources = csr_array(
         (
-            np.ones(arcs + t),
-            (np.concatenate([rows, np.full(t, g)]), np.concatenate([arc, arcs + tiers + taker])),
+            np.concatenate([sent.data, np.ones(t)]),
+            (
+                np.concatenate([sent.row, np.full(t, supplies)]),
+                np.concatenate([sent.col, arcs + tiers + taker]),
+            ),
         ),
-        shape=(g + 1, width),
+        shape=(supplies + 1, width),
     )
     balance = csr_array(
         (
@@ -327,22 +462,23 @@ def _programme(problem, rows, columns, cost):
         ),
         shape=(t, width),
     )
-    supplies = np.isfinite(problem.plant_cost)
-    costs = np.concatenate([cost, -problem.tier_gain, np.where(supplies, problem.plant_cost, 0.0)])
+    from_plant = np.isfinite(problem.plant_cost)
+    costs = np.concatenate([cost, -problem.tier_gain, np.where(from_plant, problem.plant_cost, 0.0)])
     largest = np.minimum(problem.supply[rows], problem.need[columns])
-    most = np.concatenate([largest, problem.tier_size, np.where(supplies, problem.plant_stock, 0.0)])
-    return sources, np.append(problem.supply, problem.plant_stock), balance, costs, most
+    most = np.concatenate([largest, problem.tier_size, np.where(from_plant, problem.plant_stock, 0.0)])
+    most_sent = np.concatenate([problem.supply, problem.limit_packs, [problem.plant_stock]])
+    return sources, most_sent, balance, costs, most
 
 
 def _mixed(problem, rows, columns, gap):
     """The best plan with handling and lots over the arcs (rows, columns) -> (packs (g, t), plant (t,)), bound."""
     sources, most_sent, balance, costs, most = _programme(problem, rows, columns, problem.cost[rows, columns])
     arcs, size = len(rows), len(costs)
-    arc, largest = np.arange(arcs), most[:arcs]
+    arc, largest, lot = np.arange(arcs), most[:arcs], problem.lot[rows, columns]
     # a used arc carries a lot at least and what giver and taker can at most: lot * y <= x <= largest * y
     link = csr_array(
         (
-            np.concatenate([np.ones(arcs), -largest, -np.ones(arcs), np.full(arcs, problem.lot)]),
+            np.concatenate([np.ones(arcs), -largest, -np.ones(arcs), lot]),
             (
                 np.concatenate([arc, arc, arcs + arc, arcs + arc]),
                 np.concatenate([arc, size + arc, arc, size + arc]),
@@ -358,7 +494,7 @@ def _mixed(problem, rows, columns, gap):
             LinearConstraint(link, -np.inf, 0),
         ],
         integrality=np.concatenate([np.ones(arcs), np.zeros(size - arcs), np.ones(arcs)]),
-        bounds=Bounds(0, np.concatenate([most, (largest >= problem.lot).astype(float)])),
+        bounds=Bounds(0, np.concatenate([most, (largest >= lot).astype(float)])),
         options={"mip_rel_gap": gap},
     )
     if answer.x is None:
