@@ -48,6 +48,8 @@
         "views/dms_stock_health_rule_views.xml",
         "views/dms_replenishment_proposal_views.xml",
         "views/dms_replenishment_rule_views.xml",
+        "views/dms_transfer_lane_views.xml",
+        "views/dms_transfer_plan_line_views.xml",
         "views/dms_transfer_plan_views.xml",
         "views/res_config_settings_views.xml",
         "views/sale_order_views.xml",

@@ -103,6 +103,18 @@ class DmsTransfer(models.Model):
     reason = fields.Text(
         groups=USER, help="Why the goods should move. The other distributor does not see it."
     )
+    giver_reason = fields.Text(
+        "Reason for the Giver",
+        groups=USER,
+        copy=False,
+        help="What the giver reads on its portal. It must not tell what the taker has, sells or pays.",
+    )
+    taker_reason = fields.Text(
+        "Reason for the Taker",
+        groups=USER,
+        copy=False,
+        help="What the taker reads on its portal. It must not tell what the giver has, sells or paid.",
+    )
     user_id = fields.Many2one(
         "res.users",
         "Responsible",
@@ -284,7 +296,15 @@ class DmsTransfer(models.Model):
         before = {
             transfer: {name: transfer[name] for name in terms} for transfer in self if transfer.state in OPEN
         }
+        strangers = {
+            side: self.filtered(lambda transfer, key=f"{side}_id": transfer[key].id != vals[key])
+            for side in ("giver", "taker")
+            if f"{side}_id" in vals and f"{side}_reason" not in vals
+        }
         result = super().write(vals)
+        for side, transfers in strangers.items():
+            # the reason tells figures of the party that was, which are none of the new one's business
+            guard.mark(transfers.sudo()).write({f"{side}_reason": False})
         for transfer, values in before.items():
             # The shares are agreed to; what the carrier asks for is often known later.
             changed = {
@@ -443,6 +463,7 @@ class DmsTransfer(models.Model):
                     )
                 vals["source"] = side
         transfers = self.browse(guard.mark(self.sudo()).create(vals_list).ids)
+        asked_sudo = self.browse().sudo()
         for transfer_sudo in transfers.sudo():
             transfer_sudo._check_transferable()
             guard.mark(transfer_sudo).state = "proposed"
@@ -451,7 +472,8 @@ class DmsTransfer(models.Model):
             elif transfer_sudo.source != "planner" and user.has_group(MANAGER):
                 transfer_sudo._consent("brand", name or user.name)
             else:
-                transfer_sudo._ask()
+                asked_sudo |= transfer_sudo
+        asked_sudo._ask()
         return transfers
 
     def _get_user_side(self):
@@ -581,17 +603,25 @@ class DmsTransfer(models.Model):
     # === MAIL ===
 
     def _ask(self):
-        """Mail those whose consent is wanted; ask the responsible for the brand's."""
-        self.ensure_one()
-        for side in ("giver", "taker"):
-            if not self[f"{side}_agreed"]:
-                self._mail("dms_channel.mail_template_dms_transfer_consent", self[f"{side}_id"])
-        if not self.brand_agreed and self.user_id:
-            self.sudo().activity_schedule(
-                TRANSFER_ACTIVITY,
-                user_id=self.user_id.id,
-                summary=self.env._("Agree to the transfer, or refuse it"),
+        """Mail those whose consent is wanted, one mail for each of them; ask the responsible for the brand's."""
+        waiting = {}
+        for transfer in self:
+            for side in ("giver", "taker"):
+                if not transfer[f"{side}_agreed"]:
+                    partner = transfer[f"{side}_id"]
+                    waiting[partner] = waiting.get(partner, self.browse()) | transfer
+        for partner, transfers in waiting.items():
+            several = len(transfers) > 1
+            transfers[0].with_context(dms_transfers=transfers.sudo())._mail(
+                f"dms_channel.mail_template_dms_transfer_consent{'s' if several else ''}", partner
             )
+        for transfer in self:
+            if not transfer.brand_agreed and transfer.user_id:
+                transfer.sudo().activity_schedule(
+                    TRANSFER_ACTIVITY,
+                    user_id=transfer.user_id.id,
+                    summary=self.env._("Agree to the transfer, or refuse it"),
+                )
 
     def _tell_end(self):
         self.ensure_one()
@@ -630,6 +660,14 @@ class DmsTransfer(models.Model):
         )
 
     # === PORTAL ===
+
+    def _get_own_reason(self, side):
+        """Why the goods should move, as one side may read it: by its own figures.
+
+        :param side: “giver”, “taker”, or None for who is neither
+        """
+        self.ensure_one()
+        return (self.sudo()[f"{side}_reason"] or "") if side in ("giver", "taker") else ""
 
     def _change_quantities(self, quantities, name):
         """Propose other quantities for the user's own side, which thereby agrees to them; the others are asked again.

@@ -22,6 +22,7 @@ from . import (
     dms_stock_health_day,
     dms_stock_health_rule,
     dms_transfer_lane,
+    dms_transfer_network,
     dms_transfer_plan,
     dms_transfer_plan_line,
     res_company,

@@ -7,7 +7,7 @@ from odoo.tools import SQL, formatLang
 
 from odoo.addons.dms_channel.tools.words import format_quantity
 
-from ..tools import clearance
+from ..tools import clearance, transfer_plan
 
 ROOM_DAYS = 30  # of another distributor's demand that a transfer may fill up
 KINDS = [("hold", "Hold"), ("promote", "Promote"), ("transfer", "Transfer"), ("return", "Return")]
@@ -70,7 +70,6 @@ class DmsStockAlertOption(models.Model):
             "uplift": round(100 * self.uplift),
             "discount": f"{100 * self.discount:.1f}",
             "holding": f"{company.dms_holding_rate:g}",
-            "freight": f"{company.dms_transfer_rate:g}",
             "fee": f"{company.dms_return_rate:g}",
             "promo": company.dms_promo_days,
             "most": f"{company.dms_promo_discount:g}",
@@ -103,10 +102,12 @@ class DmsStockAlertOption(models.Model):
             )
         if self.kind == "transfer":
             if not self.is_possible:
-                return _("Transfer: no other distributor has room that would clear it.")
+                return _(
+                    "Transfer: no lane leads to a distributor that may sell it, has room for it and can sell it before it expires."
+                )
             return _(
-                "Transfer: %(quantity)s of %(surplus)s to distributors that sell them in a month, the rest is held %(days)d days; freight of"
-                " %(freight)s %% and lying cost %(cost)s.",
+                "Transfer: %(quantity)s of %(surplus)s to distributors that sell them in a month, over in %(days)d days with what is held of the rest;"
+                " freight and lying cost %(cost)s.",
                 **figures,
             )
         return _(
@@ -143,10 +144,9 @@ class DmsStockAlertOption(models.Model):
         if not rows:
             return
         surplus, daily, price = (np.array([row[i] for row in rows], float) for i in (3, 4, 5))
-        products, group = np.unique([row[2] for row in rows], return_inverse=True)
-        room = clearance.share_room(surplus, group, self._get_room(company, products))
+        moved = self._find_transfers(company, rows)
         digits = company.currency_id.decimal_places
-        found = clearance.clearance(surplus, daily, price, room, company._dms_clearance_terms(), digits)
+        found = clearance.clearance(surplus, daily, price, *moved, company._dms_clearance_terms(), digits)
         lines = []
         for i, row in enumerate(rows):
             for k, kind in enumerate(clearance.OPTIONS):
@@ -180,16 +180,70 @@ class DmsStockAlertOption(models.Model):
         )
         self.invalidate_model()
 
-    def _get_room(self, company, products):
-        """Units that the distributors without a surplus would sell in a month beyond what they have -> (P,)."""
-        rows = self.env.execute_query(
+    def _find_transfers(self, company, rows):
+        """What of each surplus could go to others by the lanes, agreements, price lists and shelf lives of a transfer plan.
+
+        As much as possible goes, at the least freight, where that costs less than the goods are worth.
+
+        :param rows: line, distributor, product, surplus, demand a day and price of each surplus
+        :return: units that go, their freight and handling in all, days of transport; (n,) each
+        """
+        nothing = np.zeros((3, len(rows)))
+        lanes = self.env["dms.transfer.lane"].search_fetch(
+            [("company_id", "=", company.id)],
+            ["from_territory_id", "to_territory_id", "cost_kg", "days", "least_kg"],
+        )
+        if not lanes:
+            return nothing
+        takers = self._read_room(company, {row[2] for row in rows})
+        partners = self.env["res.partner"].browse(sorted({row[1] for row in rows} | {row[0] for row in takers}))
+        products = self.env["product.product"].with_company(company).browse(sorted({row[2] for row in rows}))
+        agreements = self.env["dms.agreement"]._get_active(
+            partners, fields.Date.context_today(self), company
+        )
+        place = {partner: index for index, partner in enumerate(partners.ids)}
+        good = {product: index for index, product in enumerate(products.ids)}
+        giver = np.array([place[row[1]] for row in rows]), np.array([good[row[2]] for row in rows])
+        taker = np.array([place[row[0]] for row in takers], int), np.array([good[row[1]] for row in takers], int)
+        network = self.env["dms.transfer.network"]
+        pack, arcs = network._get_arcs(company, partners, products, agreements, lanes)
+        surplus, price, stock, daily, room = (np.zeros((len(partners), len(products))) for _ in range(5))
+        surplus[giver], price[giver] = ([row[i] for row in rows] for i in (3, 5))
+        surplus[[not agreements[partner] for partner in partners]] = 0
+        stock[taker], daily[taker], room[taker] = ([row[i] for row in takers] for i in (2, 3, 4))
+        size = np.floor(room / pack + 1e-9).astype(np.int64)[:, :, None]
+        # what a pack is worth at most, so that freight decides who gives to whom
+        worth = np.broadcast_to((price * pack).max(0)[None, :, None], size.shape)
+        shelf = network._get_shelf(
+            company, partners, products, pack, surplus, np.zeros_like(surplus), np.zeros_like(surplus)
+        )
+        found = transfer_plan.plan(
+            transfer_plan.surplus_packs(surplus, 0, 0, pack),
+            size,
+            worth,
+            **arcs,
+            shelf=shelf,
+            sale_days=transfer_plan.sale_days(stock, size, pack, daily),
+        )
+        moved, spent, days = (np.zeros_like(surplus) for _ in range(3))
+        at = found.giver, found.product
+        np.add.at(moved, at, found.packs * pack[found.product])
+        np.add.at(spent, at, found.earned - found.gain)
+        np.maximum.at(days, at, arcs["lane_days"][found.giver, found.taker])
+        return np.stack([moved[giver], spent[giver], days[giver]])
+
+    def _read_room(self, company, products):
+        """Distributors without a surplus that would sell more in a month than they have -> list of (distributor, product, units
+        there and on their way, units a day, room)."""
+        return self.env.execute_query(
             SQL(
-                """SELECT product_id, SUM(GREATEST(daily_demand * %s - GREATEST(quantity, 0) - in_transit, 0))::float8
-                     FROM dms_stock_health WHERE company_id = %s AND surplus <= 0 AND product_id IN %s GROUP BY 1""",
+                """SELECT partner_id, product_id, available::float8, daily_demand::float8, (daily_demand * %s - available)::float8
+                     FROM (SELECT *, GREATEST(quantity, 0) + in_transit AS available FROM dms_stock_health
+                            WHERE company_id = %s AND surplus <= 0 AND status <> 'unknown' AND product_id IN %s) health
+                    WHERE daily_demand * %s > available""",
                 ROOM_DAYS,
                 company.id,
-                tuple(products.tolist()),
+                tuple(products),
+                ROOM_DAYS,
             )
         )
-        room = dict(rows)
-        return np.array([room.get(product, 0.0) for product in products.tolist()])

@@ -1,7 +1,9 @@
+import math
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Command
-from odoo.tools import formatLang
+from odoo.tools import format_date, formatLang
 
 from odoo.addons.dms_channel.tools.words import format_quantity
 
@@ -15,54 +17,146 @@ class DmsTransferPlanLine(models.Model):
     plan_id = fields.Many2one("dms.transfer.plan", required=True, ondelete="cascade", index=True)
     company_id = fields.Many2one(related="plan_id.company_id", store=True)
     currency_id = fields.Many2one(related="company_id.currency_id")
-    giver_id = fields.Many2one("res.partner", required=True, readonly=True)
-    taker_id = fields.Many2one("res.partner", required=True, readonly=True)
+    date = fields.Date(related="plan_id.date", store=True)
+    giver_id = fields.Many2one("res.partner", "From", required=True, readonly=True)
+    taker_id = fields.Many2one("res.partner", "To", required=True, readonly=True)
     product_id = fields.Many2one("product.product", required=True, readonly=True)
+    categ_id = fields.Many2one(related="product_id.categ_id", string="Product Category", store=True)
     uom_id = fields.Many2one(related="product_id.uom_id", string="Unit")
     quantity = fields.Float(digits="Product Unit", readonly=True)
     gain = fields.Monetary(
         readonly=True,
-        help="Expected sales of the taker and holding that the giver saves, less freight and handling.",
+        help="Margin that the taker expects and holding that the giver saves, less freight and handling.",
     )
-    freight = fields.Monetary(readonly=True)
-    giver_stock = fields.Float(digits="Product Unit", readonly=True)
+    margin = fields.Monetary(
+        "Taker's Margin",
+        readonly=True,
+        help="On what it is expected to sell more within 30 days: price that it sells at, less what the goods cost it.",
+    )
+    saved = fields.Monetary(
+        "Giver Saves",
+        readonly=True,
+        help="Holding of the goods until they would have been sold, at the company's rate.",
+    )
+    freight = fields.Monetary("Freight and Handling", readonly=True)
+    margin_unit = fields.Float("Margin of a Unit", digits="Product Price", readonly=True, aggregator=None)
+    margin_source = fields.Selection(
+        [
+            ("sold", "Its Sales"),
+            ("guidance", "Guidance Price"),
+            ("rate", "Company's Rate"),
+        ],
+        "Margin Known From",
+        readonly=True,
+        help="Its sales of the last quarter; the lowest guidance price of its territory without taxes; or the margin of the settings.",
+    )
+    keep_until = fields.Date(
+        "Must Keep Until",
+        readonly=True,
+        help="Goods with an expiry date must keep until they are there and the taker has sold all that it may get. Empty: nothing expires.",
+    )
+    giver_stock = fields.Float(digits="Product Unit", readonly=True, aggregator=None)
     giver_keeps = fields.Float(
         digits="Product Unit",
         readonly=True,
+        aggregator=None,
         help="Not needed above it with a chance of 19 in 20 until its cover is through.",
     )
-    taker_stock = fields.Float(digits="Product Unit", readonly=True, help="With what is on its way.")
+    giver_days = fields.Integer("Giver's Cover (days)", readonly=True, aggregator=None)
+    lie_days = fields.Integer(
+        "Would Lie (days)", readonly=True, aggregator="avg", help="With the giver, on average."
+    )
+    taker_stock = fields.Float(
+        digits="Product Unit", readonly=True, aggregator=None, help="With what is on its way."
+    )
     taker_demand = fields.Float(
-        digits="Product Unit", readonly=True, help="Of a month, high rather than low."
+        digits="Product Unit",
+        readonly=True,
+        aggregator=None,
+        help="Not exceeded within 30 days with a chance of 9 in 10.",
     )
     transfer_id = fields.Many2one("dms.transfer", readonly=True, copy=False, index="btree_not_null")
-    reason = fields.Text("Why", compute="_compute_reason")
+    transfer_state = fields.Selection(related="transfer_id.state", string="Status of the Transfer")
+    reason = fields.Text("Why", compute="_compute_reasons")
+    giver_reason = fields.Text(
+        "Why, for the Giver", compute="_compute_reasons", help="Of the taker it says nothing."
+    )
+    taker_reason = fields.Text(
+        "Why, for the Taker", compute="_compute_reasons", help="Of the giver it says nothing."
+    )
 
-    @api.depends("quantity", "gain", "freight")
+    @api.depends("quantity", "gain", "freight", "margin", "saved", "keep_until")
     @api.depends_context("lang")
-    def _compute_reason(self):
+    def _compute_reasons(self):
         for line in self:
+            figures = line._get_figures()
             line.reason = self.env._(
-                "%(giver)s has %(stock)s and needs %(keeps)s at most; %(taker)s has %(there)s and may sell %(demand)s in a month. Freight and handling"
-                " of %(freight)s are paid for: the gain is %(gain)s.",
-                giver=line.giver_id.display_name,
-                stock=format_quantity(self.env, line.giver_stock),
-                keeps=format_quantity(self.env, round(line.giver_keeps)),
-                taker=line.taker_id.display_name,
-                there=format_quantity(self.env, line.taker_stock),
-                demand=format_quantity(self.env, round(line.taker_demand)),
-                freight=formatLang(self.env, line.freight, currency_obj=line.currency_id),
-                gain=formatLang(self.env, line.gain, currency_obj=line.currency_id),
+                "%(giver)s has %(stock)s and needs %(keeps)s at most in %(days)s days; %(taker)s has %(there)s and may sell up to %(demand)s in 30 days."
+                " The taker's expected margin of %(margin)s and %(saved)s of holding, less %(freight)s for freight and handling, make a gain of %(gain)s.",
+                **figures,
             )
+            line.giver_reason = " ".join(line._get_giver_sentences(figures))
+            line.taker_reason = self.env._(
+                "%(product)s: you have %(there)s %(unit)s with what is on its way, and may sell up to %(demand)s in 30 days. %(quantity)s more let you"
+                " sell about %(sold)s more in that time; at your margin of %(margin_unit)s each that is about %(margin)s.",
+                **figures,
+            )
+
+    def _get_giver_sentences(self, figures):
+        """Yield why the giver should let the goods go, by its own figures only."""
+        yield self.env._(
+            "%(product)s: you have %(stock)s %(unit)s, and with a chance of 19 in 20 no more than %(keeps)s are needed in the next %(days)s days. The"
+            " %(quantity)s to go would lie with you for about %(lies)s days; what that costs, about %(saved)s, is saved.",
+            **figures,
+        )
+        if self.keep_until:
+            yield self.env._("Please choose goods that keep until %(until)s or longer.", **figures)
+
+    def _get_figures(self):
+        """The figures of the reasons, in the reader's language."""
+        self.ensure_one()
+
+        def money(amount):
+            return formatLang(self.env, amount, currency_obj=self.currency_id)
+
+        def number(quantity):
+            return format_quantity(self.env, quantity)
+
+        return {
+            "giver": self.giver_id.display_name,
+            "taker": self.taker_id.display_name,
+            "product": self.product_id.display_name,
+            "unit": self.uom_id.name,
+            "quantity": number(self.quantity),
+            "stock": number(self.giver_stock),
+            "keeps": number(math.ceil(self.giver_keeps)),
+            "days": self.giver_days,
+            "lies": self.lie_days,
+            "there": number(self.taker_stock),
+            "demand": number(math.ceil(self.taker_demand)),
+            "sold": number(round(self.margin / self.margin_unit) if self.margin_unit else 0),
+            "margin_unit": money(self.margin_unit),
+            "margin": money(self.margin),
+            "saved": money(self.saved),
+            "freight": money(self.freight),
+            "gain": money(self.gain),
+            "until": format_date(self.env, self.keep_until),
+        }
 
     def action_accept(self):
         """Propose the transfers to the parties: one for each giver and taker, once."""
         self.check_access("write")
-        self.lock_for_update()
-        self.invalidate_recordset(["transfer_id"])
-        waiting = self.filtered(lambda line: not line.transfer_id)
+        for company in self.company_id:
+            self.env["dms.transfer.plan"]._lock(company)
+        here = self.exists()
+        here.invalidate_recordset(["transfer_id"])
+        waiting = here.filtered(lambda line: not line.transfer_id)
         if not waiting:
-            raise UserError(self.env._("These transfers were proposed already."))
+            raise UserError(
+                self.env._("These transfers were proposed already.")
+                if here
+                else self.env._("These lines were replaced by a newer plan. Open that one.")
+            )
         groups = list(waiting.grouped(lambda line: (line.company_id, line.giver_id, line.taker_id)).items())
         transfers = self.env["dms.transfer"]._propose(
             [lines._prepare_transfer_vals(*parties) for parties, lines in groups]
@@ -84,6 +178,9 @@ class DmsTransferPlanLine(models.Model):
             "taker_id": taker.id,
             "source": "planner",
             "reason": "\n".join(self.mapped("reason")),
+            # each side reads its own, in its language
+            "giver_reason": "\n".join(self.with_context(lang=giver.lang or self.env.lang).mapped("giver_reason")),
+            "taker_reason": "\n".join(self.with_context(lang=taker.lang or self.env.lang).mapped("taker_reason")),
             "line_ids": [
                 Command.create(
                     {

@@ -36,8 +36,16 @@ class ResCompany(models.Model):
         help="By how many per cent sales rise where the price falls by one per cent.",
     )
     dms_promo_discount = fields.Float("Deepest discount (%)", default=40.0)
-    dms_transfer_rate = fields.Float("Freight of a transfer (% of value)", default=3.0)
-    dms_transfer_days = fields.Integer("Transfer (days)", default=7)
+    dms_margin_rate = fields.Float(
+        "Distributors' margin (% of cost)",
+        default=15.0,
+        help="What a distributor earns on what the goods cost it, where neither its sales nor a guidance price say so.",
+    )
+    dms_transfer_handling = fields.Monetary(
+        "Handling of a transfer",
+        currency_field="currency_id",
+        help="What each transfer of a product costs whatever its size.",
+    )
     dms_return_rate = fields.Float("Cost of a return (% of value)", default=10.0)
     dms_return_days = fields.Integer("Return (days)", default=14)
 
@@ -47,7 +55,7 @@ class ResCompany(models.Model):
     )
     _dms_clearance = models.Constraint(
         "CHECK (dms_holding_rate >= 0 AND dms_promo_days > 0 AND dms_promo_elasticity > 0 AND dms_promo_discount BETWEEN 0 AND 99"
-        " AND dms_transfer_rate >= 0 AND dms_transfer_days > 0 AND dms_return_rate >= 0 AND dms_return_days > 0)",
+        " AND dms_margin_rate >= 0 AND dms_transfer_handling >= 0 AND dms_return_rate >= 0 AND dms_return_days > 0)",
         "What clearing stock costs does not fit: days and elasticity must be positive, rates not negative, the deepest discount below 100 %.",
     )
     _dms_forecast_days = models.Constraint(
@@ -66,8 +74,6 @@ class ResCompany(models.Model):
             promo_days=self.dms_promo_days,
             elasticity=self.dms_promo_elasticity,
             discount_most=self.dms_promo_discount / 100,
-            freight=self.dms_transfer_rate / 100,
-            transfer_days=self.dms_transfer_days,
             fee=self.dms_return_rate / 100,
             return_days=self.dms_return_days,
         )

@@ -4,19 +4,19 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odoo.addons.dms_forecast.tools.clearance import HOLD, OPTIONS, Terms, cents, clearance, share_room
+from odoo.addons.dms_forecast.tools.clearance import HOLD, OPTIONS, Terms, cents, clearance
 
 amounts = st.floats(0.01, 1e6)
 
 
-def options(surplus, daily, price, room, **terms):
-    result = clearance([surplus], [daily], [price], [room], Terms(**terms))
+def options(surplus, daily, price, moved, freight=0, **terms):
+    result = clearance([surplus], [daily], [price], [moved], freight, 7, Terms(**terms))
     return result, {name: row for row, name in enumerate(OPTIONS)}
 
 
 class TestClearance(unittest.TestCase):
     def test_by_hand(self):
-        result, row = options(365, 1, 10, 100)
+        result, row = options(365, 1, 10, 100, 30)
         # 365 units lie half a year on average: 182.5 * 10 * 0.24
         self.assertEqual(result.cost[row["hold"], 0], 438.0)
         self.assertEqual(result.days[row["hold"], 0], 365)
@@ -24,7 +24,7 @@ class TestClearance(unittest.TestCase):
         # 365 in 30 days are 12.2 times what is sold: no discount of at most 40 % does that
         self.assertTrue(np.isinf(result.cost[row["promote"], 0]))
         self.assertAlmostEqual(result.uplift[0], 365 / 30 - 1)
-        # 100 go for 3 % of 1,000; 265 are held: 132.5 * 10 * 0.24 * 265 / 365
+        # 100 go for a freight of 30; 265 are held: 132.5 * 10 * 0.24 * 265 / 365
         self.assertEqual(result.quantity[row["transfer"], 0], 100)
         self.assertEqual(result.cost[row["transfer"], 0], 30 + 230.88)
         self.assertEqual(result.cash[row["transfer"], 0], 3650 - 30)
@@ -42,21 +42,21 @@ class TestClearance(unittest.TestCase):
         self.assertEqual(OPTIONS[result.best[0]], HOLD)
 
     def test_without_demand_only_moving_helps(self):
-        result, row = options(50, 0, 4, 20)
+        result, row = options(50, 0, 4, 20, 3)
         self.assertTrue(np.isinf(result.cost[[row["hold"], row["promote"], row["transfer"]], 0]).all())
         self.assertEqual(OPTIONS[result.best[0]], "return")
-        result, row = options(50, 0, 4, 50)
+        result, row = options(50, 0, 4, 50, 6)
         self.assertEqual(OPTIONS[result.best[0]], "transfer")
         self.assertEqual(result.cost[row["transfer"], 0], 6)
 
     def test_a_yen_has_no_cents(self):
-        result = clearance([333], [1], [7], [0], digits=0)
+        result = clearance([333], [1], [7], [0], 0, 7, digits=0)
         finite = result.cost[np.isfinite(result.cost)]
         np.testing.assert_array_equal(finite, np.round(finite))
 
-    @given(amounts, st.one_of(st.just(0.0), amounts), amounts, st.floats(0, 1e6))
-    def test_the_best_is_the_cheapest_that_can_be_done(self, surplus, daily, price, room):
-        result, _row = options(surplus, daily, price, room)
+    @given(amounts, st.one_of(st.just(0.0), amounts), amounts, st.floats(0, 1e6), st.floats(0, 1e6))
+    def test_the_best_is_the_cheapest_that_can_be_done(self, surplus, daily, price, moved, freight):
+        result, _row = options(surplus, daily, price, moved, freight)
         cheapest = result.cost[result.best[0], 0]
         self.assertTrue(np.isfinite(cheapest))
         self.assertEqual(cheapest, result.cost[:, 0].min())
@@ -67,13 +67,3 @@ class TestClearance(unittest.TestCase):
         rounded = cents(money, digits)
         self.assertEqual(cents(-money, digits), -rounded)
         self.assertLessEqual(abs(rounded - money), 0.5 * 10.0**-digits + 1e-6)
-
-    @given(
-        st.lists(st.tuples(amounts, st.integers(0, 3)), min_size=1), st.lists(amounts, min_size=4, max_size=4)
-    )
-    def test_room_is_given_once(self, stocks, room):
-        surplus, group = (np.array(column) for column in zip(*stocks, strict=True))
-        got = share_room(surplus, group, room)
-        self.assertTrue((got <= surplus * (1 + 1e-9)).all())
-        for index in range(4):
-            self.assertLessEqual(got[group == index].sum(), room[index] * (1 + 1e-9))

@@ -119,12 +119,13 @@ def solve(case, **changed):
         case["lane_cost"],
         allowed=case["allowed"],
         relief=column["relief"],
-        lot=case["lot"],
+        least_weight=case["lot"],
         handling=case["handling"],
         plant_cost=column["plant_cost"],
         plant_stock=case["plant_stock"],
         shelf=shelf_of(case["batches"]),
-        needed_days=case["needed"],
+        lane_days=case["needed"] - 1,
+        sale_days=1,
     )
 
 
@@ -234,7 +235,7 @@ class TestSurplusAndNeed(unittest.TestCase):
             np.array([[[0.0]], [[8.0]], [[7.0]]]),
             np.ones((3, 3)),
             shelf=shelf,
-            needed_days=30,
+            sale_days=30,
         )
         self.assertEqual((plan.packs.tolist(), plan.taker.tolist(), plan.total), ([3], [1], 21.0))
 

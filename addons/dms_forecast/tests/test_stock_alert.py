@@ -157,7 +157,33 @@ class TestStockAlert(DmsForecastCommon):
         self.assertEqual(south.quantity, 400)
         self.assertTrue(south.run_id)
 
+    def test_a_transfer_goes_where_a_plan_would_send_it(self):
+        """Lanes, price zones and agreements of the plan decide, and the lane's freight counts."""
+        both = self.distributor_north | self.distributor_south
+        both.property_product_pricelist = self.pricelist_gold
+
+        def option():
+            self._refresh()
+            line = self._refresh(1).line_ids
+            return line.option_ids.filtered(lambda option: option.kind == "transfer")
+
+        self.assertFalse(option().is_possible, "no lane")
+        lane = self.env["dms.transfer.lane"].create({"company_id": self.company.id, "cost_kg": 0.25})
+        found = option()
+        self.assertTrue(found.is_possible)
+        self.assertEqual(found.quantity % 12, 0, "whole packs")
+        self.assertAlmostEqual(found.cash, found.line_id.surplus_value - 0.25 * found.quantity, 2)
+        lane.cost_kg = 1000
+        self.assertFalse(option().is_possible, "the freight is more than the goods are worth")
+        lane.cost_kg = 0.25
+        self.distributor_south.property_product_pricelist = self.env["product.pricelist"].create({"name": "Far"})
+        self.assertFalse(option().is_possible, "another price zone")
+        self.distributor_south.property_product_pricelist = self.pricelist_gold
+        self.agreement_south.action_terminate()
+        self.assertFalse(option().is_possible, "no agreement")
+
     def test_options_are_reckoned_and_traceable(self):
+        self.env["dms.transfer.lane"].create({"company_id": self.company.id, "cost_kg": 0.25})
         self._refresh()
         line = self._refresh(1).line_ids
         options = {option.kind: option for option in line.option_ids}

@@ -16,16 +16,14 @@ class Terms:
     """What clearing costs.
 
     `holding`: share of the value that a year of lying costs (capital, space, ageing). `promo_days`: how long a promotion runs; `elasticity`:
-    units sold rise with the price to the power of minus this; `discount_most`: deepest discount. `freight`: share of the value that a transfer
-    costs, over in `transfer_days`. `fee`: share of the value that a return costs, over in `return_days`.
+    units sold rise with the price to the power of minus this; `discount_most`: deepest discount. `fee`: share of the value that a return
+    costs, over in `return_days`.
     """
 
     holding: float = 0.24
     promo_days: int = 30
     elasticity: float = 2.0
     discount_most: float = 0.4
-    freight: float = 0.03
-    transfer_days: int = 7
     fee: float = 0.1
     return_days: int = 14
 
@@ -54,23 +52,25 @@ def cents(money, digits):
     return np.sign(money) * np.floor(scaled + 0.5 + 4 * np.spacing(scaled)) / 10.0**digits
 
 
-def clearance(surplus, daily, price, room, terms=None, digits=2):
+def clearance(surplus, daily, price, moved, freight, transfer_days, terms=None, digits=2):
     """Options for the surplus of each stock.
 
     Hold: the surplus is sold in surplus / daily days and lies half of them on average. Promote: it has to be sold in `promo_days`; the
     uplift is how many times faster that is, less one, and the discount what a demand of constant elasticity asks for it
-    (1 + uplift = (1 - discount) ** -elasticity). Transfer: what others have room for, the rest is held. Return: all of it goes back.
+    (1 + uplift = (1 - discount) ** -elasticity). Transfer: what a lane takes to others that sell it, the rest is held. Return: all of it goes back.
 
     :param surplus: (n,) units, positive
     :param daily: (n,) units expected a day, without promotion
     :param price: (n,) money of a unit: what it came in at
-    :param room: (n,) units that other distributors would sell in time
+    :param moved: (n,) units that others would sell in time; freight: (n,) money that moving all of them costs; transfer_days: (n,) days that
+        it takes
     :param digits: decimal places of the currency; every amount is rounded to them
     :return: Options
     """
     terms = terms or Terms()
-    surplus, daily, price, room = (
-        np.asarray(x, float) for x in np.broadcast_arrays(surplus, daily, price, room)
+    surplus, daily, price, moved, freight, transfer_days = (
+        np.asarray(x, float)
+        for x in np.broadcast_arrays(surplus, daily, price, moved, freight, transfer_days)
     )
     value = surplus * price
 
@@ -89,9 +89,8 @@ def clearance(surplus, daily, price, room, terms=None, digits=2):
     possible = (discount <= terms.discount_most + 1e-12) & (uplift > 0) & np.isfinite(speed)
     lying = surplus / 2 * price * terms.holding * terms.promo_days / 365
     given = value * discount
-    moved = np.minimum(surplus, np.maximum(room, 0))
+    moved = np.clip(moved, 0, surplus)
     rest_days, rest_cost = hold(surplus - moved)
-    freight = moved * price * terms.freight
     fee = value * terms.fee
     nothing, never = np.zeros_like(surplus), np.inf
     quantity = np.stack([surplus, np.where(possible, surplus, nothing), moved, surplus])
@@ -99,7 +98,7 @@ def clearance(surplus, daily, price, room, terms=None, digits=2):
         [
             hold_days,
             np.where(possible, terms.promo_days, never),
-            np.where(moved > 0, np.maximum(terms.transfer_days, rest_days), never),
+            np.where(moved > 0, np.maximum(transfer_days, rest_days), never),
             np.full(surplus.shape, float(terms.return_days)),
         ]
     )
@@ -125,15 +124,3 @@ def clearance(surplus, daily, price, room, terms=None, digits=2):
         discount=np.where(possible, discount, np.nan),
         best=order[0],
     )
-
-
-def share_room(surplus, group, room):
-    """Share out the room of each group among its surpluses, in proportion to them and never more than a surplus.
-
-    :param surplus: (n,) units; group: (n,) index into room; room: (G,) units
-    :return: (n,) units
-    """
-    surplus, room = np.asarray(surplus, float), np.asarray(room, float)
-    total = np.bincount(group, weights=surplus, minlength=len(room))
-    share = np.divide(room, total, out=np.zeros_like(room), where=total > 0)
-    return surplus * np.minimum(share, 1)[group]

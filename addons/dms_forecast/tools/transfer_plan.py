@@ -169,6 +169,20 @@ def need_tiers(available, demand, probabilities, margin, pack):
     return np.moveaxis(size, 0, -1).astype(np.int64), np.moveaxis(gain, 0, -1)
 
 
+def sale_days(available, size, pack, daily):
+    """Days until a taker has sold what it has and all that it may get, so that no goods come that expire with it.
+
+    It is more than any one transfer needs, whatever the plan sends besides.
+
+    :param available: (n, P) units there and on their way; size: (n, P, K) packs of each tier
+    :param pack: (P,) units of a pack; daily: (n, P) units expected a day
+    :return: (n, P) days, inf where nothing is sold
+    """
+    units = np.maximum(np.asarray(available, float), 0) + np.asarray(size).sum(2) * np.asarray(pack, float)
+    daily = np.asarray(daily, float)
+    return np.divide(units, daily, out=np.full(units.shape, np.inf), where=daily > 0)
+
+
 def plan(
     surplus,
     size,
@@ -178,12 +192,13 @@ def plan(
     weight=1.0,
     allowed=True,
     relief=0.0,
-    lot=1,
+    least_weight=0.0,
     handling=0.0,
     plant_cost=np.inf,
     plant_stock=0,
     shelf=None,
-    needed_days=0.0,
+    lane_days=0.0,
+    sale_days=0.0,
     gap=0.0,
 ):
     """Find the transfers of greatest total gain.
@@ -196,12 +211,12 @@ def plan(
     :param weight: (P,) weight of a pack
     :param allowed: bool, to be broadcast to (P, n, n): territory, price zone, age and shelf life let the row's goods go to the column
     :param relief: (n, P) money that a giver saves with each pack that leaves (capital, space, ageing)
-    :param lot: packs that a transfer of a product has at least, to be broadcast to (P, n, n)
+    :param least_weight: (n, n) weight that a transfer of a product has at least; packs where no weight is given
     :param handling: money that each transfer costs whatever its size
     :param plant_cost: (n, P) money to supply a pack from the plant instead; inf where it does not
     :param plant_stock: (P,) packs that the plant has
     :param shelf: Shelf of the goods that expire; None: nothing does
-    :param needed_days: days that goods have to keep, to be broadcast to (P, n, n): on the lane, and until the column's place has sold them
+    :param lane_days: (n, n) days on the lane; sale_days: (n, P) days until the place has sold what it may get: so long goods have to keep
     :param gap: share of a product's gain that may be given away for speed where lots or handling make the search long
     :raise ValueError: where gains rise from one tier to the next, or packs are not whole
     :return: Plan, transfers ordered by product, giver and taker
@@ -216,9 +231,10 @@ def plan(
         np.broadcast_to(np.asarray(value, float), (n, count)) for value in (relief, plant_cost)
     )
     allowed = np.broadcast_to(np.asarray(allowed, bool), (count, n, n))
-    lot, needed_days = (
-        np.broadcast_to(np.asarray(value, float), (count, n, n)) for value in (lot, needed_days)
+    least_weight, lane_days = (
+        np.broadcast_to(np.asarray(value, float), (n, n)) for value in (least_weight, lane_days)
     )
+    sale_days = np.broadcast_to(np.asarray(sale_days, float), (n, count))
     lane_cost = np.asarray(lane_cost, float)
     levels = _levels(shelf, n)
     moves, plant = [], np.zeros((n, count), np.int64)
@@ -229,7 +245,7 @@ def plan(
         if not len(takers) or not (len(givers) or plant_stock[p]):
             continue
         lanes = np.ix_(givers, takers)
-        limits, lasting = _limits(levels.get(p), givers, needed_days[p][lanes])
+        limits, lasting = _limits(levels.get(p), givers, lane_days[lanes] + sale_days[takers, p])
         problem = _Product(
             givers=givers,
             takers=takers,
@@ -243,7 +259,7 @@ def plan(
             ),
             plant_cost=plant_cost[takers, p],
             plant_stock=plant_stock[p],
-            lot=np.maximum(lot[p][lanes], 1.0),
+            lot=np.maximum(np.ceil(least_weight[lanes] / weight[p] - 1e-9), 1.0),
             handling=float(handling),
             limit_giver=limits[0],
             limit_taker=limits[1],

@@ -314,6 +314,7 @@ class TransferPortal(DistributorPortal):
                 "dms_error": error,
                 "transfer": transfer_sudo,
                 "side": side,
+                "own_reason": transfer_sudo._get_own_reason(side),
                 "token": f"?access_token={access_token}" if access_token else "",
                 "may_agree": side
                 and transfer_sudo.state == "proposed"

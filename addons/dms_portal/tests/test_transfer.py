@@ -68,6 +68,15 @@ class TestTransferRoutes(TransferPortalCommon):
                 self.assertNotIn(secret, text)
             self.assertIn(transfer.name, self.url_open("/my/transfers").text)
             self.assertIn(transfer.name, self.url_open("/my/transfers?filterby=todo&search=TRF").text)
+        transfer.write({"giver_reason": "GIVERS-OWN", "taker_reason": "TAKERS-OWN"})
+        for login, own, other in (
+            ("clerk_north", "GIVERS-OWN", "TAKERS-OWN"),
+            ("clerk_south", "TAKERS-OWN", "GIVERS-OWN"),
+        ):
+            self.authenticate(login, login)
+            text = self.url_open(url).text
+            self.assertIn(own, text)
+            self.assertNotIn(other, text)
         for login in ("clerk_east", "clerk_other", "clerk_outlet"):
             self.authenticate(login, login)
             self.assertEqual(self.url_open(url, allow_redirects=False).status_code, 303)
