@@ -196,15 +196,18 @@ class DmsStockAlertOption(models.Model):
         if not lanes:
             return nothing
         takers = self._read_room(company, {row[2] for row in rows})
-        partners = self.env["res.partner"].browse(sorted({row[1] for row in rows} | {row[0] for row in takers}))
-        products = self.env["product.product"].with_company(company).browse(sorted({row[2] for row in rows}))
-        agreements = self.env["dms.agreement"]._get_active(
-            partners, fields.Date.context_today(self), company
+        partners = self.env["res.partner"].browse(
+            sorted({row[1] for row in rows} | {row[0] for row in takers})
         )
+        products = self.env["product.product"].with_company(company).browse(sorted({row[2] for row in rows}))
+        agreements = self.env["dms.agreement"]._get_active(partners, fields.Date.context_today(self), company)
         place = {partner: index for index, partner in enumerate(partners.ids)}
         good = {product: index for index, product in enumerate(products.ids)}
         giver = np.array([place[row[1]] for row in rows]), np.array([good[row[2]] for row in rows])
-        taker = np.array([place[row[0]] for row in takers], int), np.array([good[row[1]] for row in takers], int)
+        taker = (
+            np.array([place[row[0]] for row in takers], int),
+            np.array([good[row[1]] for row in takers], int),
+        )
         network = self.env["dms.transfer.network"]
         pack, arcs = network._get_arcs(company, partners, products, agreements, lanes)
         surplus, price, stock, daily, room = (np.zeros((len(partners), len(products))) for _ in range(5))

@@ -174,7 +174,9 @@ class DmsTransferNetwork(models.AbstractModel):
         rates = {}
         for good in np.flatnonzero(np.isin(products.ids, guided.ids)).tolist():
             product = products[good]
-            net = self._get_net_share(product.sudo().taxes_id.filtered_domain([("company_id", "=", company.id)]))
+            net = self._get_net_share(
+                product.sudo().taxes_id.filtered_domain([("company_id", "=", company.id)])
+            )
             for place, partner in enumerate(partners):
                 guidance = found.get((product.id, partner.territory_id.id))
                 if not guidance:

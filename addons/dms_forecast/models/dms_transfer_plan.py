@@ -52,7 +52,9 @@ class DmsTransferPlan(models.Model):
     )
     bound = fields.Monetary("Gain at Most", readonly=True, help="What no plan can exceed.")
     gain_share = fields.Float("With Transfers", compute="_compute_shares", help="Share of the gain at most.")
-    plant_share = fields.Float("The Plant Alone", compute="_compute_shares", help="Share of the gain at most.")
+    plant_share = fields.Float(
+        "The Plant Alone", compute="_compute_shares", help="Share of the gain at most."
+    )
 
     @api.depends("date")
     @api.depends_context("lang")
@@ -261,9 +263,7 @@ class DmsTransferPlan(models.Model):
         """
         rows = self._read_rows(company, run)
         partners = self.env["res.partner"].browse(sorted({row[0] for row in rows}))
-        agreements = self.env["dms.agreement"]._get_active(
-            partners, fields.Date.context_today(self), company
-        )
+        agreements = self.env["dms.agreement"]._get_active(partners, fields.Date.context_today(self), company)
         bound = {partner.id for partner in partners if agreements[partner]}
         rows = [row for row in rows if row[0] in bound]
         if not rows:

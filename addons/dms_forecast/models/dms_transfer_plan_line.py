@@ -179,8 +179,12 @@ class DmsTransferPlanLine(models.Model):
             "source": "planner",
             "reason": "\n".join(self.mapped("reason")),
             # each side reads its own, in its language
-            "giver_reason": "\n".join(self.with_context(lang=giver.lang or self.env.lang).mapped("giver_reason")),
-            "taker_reason": "\n".join(self.with_context(lang=taker.lang or self.env.lang).mapped("taker_reason")),
+            "giver_reason": "\n".join(
+                self.with_context(lang=giver.lang or self.env.lang).mapped("giver_reason")
+            ),
+            "taker_reason": "\n".join(
+                self.with_context(lang=taker.lang or self.env.lang).mapped("taker_reason")
+            ),
             "line_ids": [
                 Command.create(
                     {

@@ -51,7 +51,10 @@ def brute_force(
             cost += amount * (lane_cost[i, j] - relief[i]) + (handling if amount else 0)
         if (left > surplus).any() or any(came[j] >= len(worth[j]) for j in takers):
             continue
-        sent = {i: [(a, needed[i, j]) for (k, j), a in zip(arcs, amounts, strict=True) if k == i] for i in range(n)}
+        sent = {
+            i: [(a, needed[i, j]) for (k, j), a in zip(arcs, amounts, strict=True) if k == i]
+            for i in range(n)
+        }
         if not all(keeps_for_all(sent[i], batches[i], surplus[i]) for i in range(n)):
             continue
         earned = sum(worth[j][came[j]] for j in takers) - cost

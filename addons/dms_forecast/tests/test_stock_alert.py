@@ -176,7 +176,9 @@ class TestStockAlert(DmsForecastCommon):
         lane.cost_kg = 1000
         self.assertFalse(option().is_possible, "the freight is more than the goods are worth")
         lane.cost_kg = 0.25
-        self.distributor_south.property_product_pricelist = self.env["product.pricelist"].create({"name": "Far"})
+        self.distributor_south.property_product_pricelist = self.env["product.pricelist"].create(
+            {"name": "Far"}
+        )
         self.assertFalse(option().is_possible, "another price zone")
         self.distributor_south.property_product_pricelist = self.pricelist_gold
         self.agreement_south.action_terminate()

@@ -207,7 +207,9 @@ class TestTransferPlan(DmsForecastCommon):
                 transfer.with_user(clerk).read(["giver_reason", "taker_reason"])
         third = self._create_distributor("East Trading", "D-EAST", "1300")
         transfer.giver_id = third
-        self.assertFalse(transfer._get_own_reason("giver"), "another giver does not read the first one's figures")
+        self.assertFalse(
+            transfer._get_own_reason("giver"), "another giver does not read the first one's figures"
+        )
         self.assertTrue(transfer._get_own_reason("taker"))
 
     def test_a_new_plan_replaces_what_an_older_one_offers(self):

@@ -397,7 +397,9 @@ def _linear(problem, rows, columns, handling):
     sources = _sources(problem, rows, columns)
     chosen = problem.asked[rows, columns] | _cheapest(cost, columns, len(problem.takers))
     while True:
-        answer, source_price, taker_price = _solve_linear(problem, rows[chosen], columns[chosen], cost[chosen])
+        answer, source_price, taker_price = _solve_linear(
+            problem, rows[chosen], columns[chosen], cost[chosen]
+        )
         reduced = cost - taker_price[columns] + sources.T @ source_price
         wanted = (reduced < -TINY) & ~chosen
         if not wanted.any():
@@ -457,7 +459,7 @@ def _programme(problem, rows, columns, cost):
     """
     t = len(problem.takers)
     arcs, tiers = len(rows), len(problem.tier_size)
-    arc, taker = np.arange(arcs), np.arange(t)
+    taker = np.arange(t)
     width = arcs + tiers + t
     sent = _sources(problem, rows, columns).tocoo()
     supplies = sent.shape[0]
