@@ -18,6 +18,7 @@
         "security/dms_forecast_line_security.xml",
         "security/dms_forecast_override_security.xml",
         "security/dms_forecast_run_security.xml",
+        "security/dms_forecast_scenario_security.xml",
         "security/dms_forecast_series_security.xml",
         "security/dms_replenishment_proposal_line_security.xml",
         "security/dms_replenishment_proposal_security.xml",
@@ -51,6 +52,8 @@
         "views/dms_transfer_lane_views.xml",
         "views/dms_transfer_plan_line_views.xml",
         "views/dms_transfer_plan_views.xml",
+        "views/dms_forecast_scenario_line_views.xml",
+        "views/dms_forecast_scenario_views.xml",
         "views/res_config_settings_views.xml",
         "views/sale_order_views.xml",
         "views/stock_warehouse_orderpoint_views.xml",
@@ -59,6 +62,9 @@
     "assets": {
         "web.assets_backend": [
             "dms_forecast/static/src/**/*",
+        ],
+        "web.assets_tests": [
+            "dms_forecast/static/tests/tours/**/*",
         ],
     },
 }

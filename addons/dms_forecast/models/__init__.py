@@ -11,6 +11,8 @@ from . import (
     dms_forecast_line,
     dms_forecast_override,
     dms_forecast_run,
+    dms_forecast_scenario,
+    dms_forecast_scenario_line,
     dms_forecast_series,
     dms_replenishment_proposal,
     dms_replenishment_proposal_line,

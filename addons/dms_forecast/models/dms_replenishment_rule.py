@@ -2,6 +2,7 @@ from calendar import monthrange
 
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
+from odoo.fields import Command
 
 from ..tools import replenish
 
@@ -201,6 +202,96 @@ class DmsReplenishmentRule(models.Model):
             return True
         path = product.categ_id.parent_path or ""
         return any(path.startswith(categ.parent_path) for categ in self.categ_ids)
+
+    def _match_rows(self, rows, company):
+        """The first rule that fits each row of a review -> {rule: rows}, without rows that no agreement or rule allows.
+
+        :param rows: as :meth:`dms.replenishment.review._read_rows` answers them
+        """
+        proposals = self.env["dms.replenishment.proposal"]
+        agreements = proposals._get_agreements(
+            self.env["res.partner"].browse(sorted({row[0] for row in rows})), company
+        )
+        products = (
+            self.env["product.product"]
+            .browse(sorted({row[1] for row in rows}))
+            .filtered(lambda product: product.active and product.sale_ok)
+        )
+        allowed = {
+            partner.id: set(proposals._allowed_products(agreement, products).ids)
+            for partner, agreement in agreements.items()
+        }
+        fits_partner = {
+            partner.id: [rule for rule in self if rule._fits_partner(partner)] for partner in agreements
+        }
+        fits_product = {
+            (rule.id, product.id): rule._fits_product(product) for rule in self for product in products
+        }
+        matched = {}
+        for row in rows:
+            if row[1] not in allowed.get(row[0], ()):
+                continue
+            for rule in fits_partner[row[0]]:
+                if (
+                    fits_product[rule.id, row[1]]
+                    and rule.abc in (False, row[8])
+                    and rule.xyz in (False, row[9])
+                ):
+                    matched.setdefault(rule, []).append(row)
+                    break
+        return matched
+
+    def _get_interval(self):
+        """Days between two reviews, on average."""
+        self.ensure_one()
+        if self.trigger == "stock":
+            return 1
+        if self.trigger == "weekday":
+            return 7
+        if self.trigger == "dates":
+            return max(round(30 / len(self._get_month_days() or [1])), 1)
+        return self.review_days
+
+    def _get_narrower(self, company, partners, categories):
+        """Values of a rule for some of what this one supplies; nothing where that is all of it.
+
+        :param partners, categories: whom and what it is for, empty for all
+        """
+        self.ensure_one()
+        vals = {}
+        # a rule of all companies is not one company's to change
+        if not self.company_id and self.env["res.company"].sudo().search_count([], limit=2) > 1:
+            vals["company_id"] = company.id
+        if partners and (not self.partner_ids or self.partner_ids - partners):
+            vals["partner_ids"] = [Command.set(((self.partner_ids & partners) or partners).ids)]
+        if categories:
+
+            def below(these, those):
+                return these.filtered(
+                    lambda one: any(one.parent_path.startswith(other.parent_path) for other in those)
+                )
+
+            within = below(self.categ_ids, categories)
+            if not self.categ_ids:
+                vals["categ_ids"] = [Command.set(categories.ids)]
+            elif within != self.categ_ids:
+                vals["categ_ids"] = [Command.set((within | below(categories, self.categ_ids)).ids)]
+        return vals
+
+    def _insert_before(self, vals):
+        """A copy that comes just before this rule, whatever else has the same place -> the copy."""
+        self.ensure_one()
+        place = self.sequence
+        # rules of other companies move along, or common ones would overtake them
+        later_sudo = (
+            self.sudo()
+            .with_context(active_test=False)
+            .search([("sequence", ">=", place)])
+            .filtered(lambda rule: (rule.sequence, rule.id) >= (place, self.id))
+        )
+        for sequence, rules_sudo in later_sudo.grouped("sequence").items():
+            rules_sudo.sequence = sequence + 1
+        return self.copy({**vals, "sequence": place})
 
     def _get_pack(self, product):
         """The unit of measure that orders of a product are rounded to."""
