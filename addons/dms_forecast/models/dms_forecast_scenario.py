@@ -175,9 +175,9 @@ class DmsForecastScenario(models.Model):
         "dms.forecast.run", string="Forecast", readonly=True, copy=False, ondelete="set null"
     )
     computed_on = fields.Datetime(readonly=True, copy=False)
-    rules_hash = fields.Char(readonly=True, copy=False)
-    is_stale = fields.Boolean(compute="_compute_is_stale")
-    stale_note = fields.Char(compute="_compute_is_stale")
+    rules_hash = fields.Char("State of Rules", readonly=True, copy=False)
+    is_stale = fields.Boolean("Out of Date", compute="_compute_is_stale")
+    stale_note = fields.Char("Why out of Date", compute="_compute_is_stale")
     line_ids = fields.One2many("dms.forecast.scenario.line", "scenario_id", readonly=True)
     line_count = fields.Integer("Series", readonly=True, copy=False)
     stock_value_before = fields.Monetary("Stock Value, Before", readonly=True, copy=False)
@@ -236,7 +236,7 @@ class DmsForecastScenario(models.Model):
         copy=False,
         help="What applying did to rules: [{rule, made, before, after}], to take it back exactly.",
     )
-    applied_by_id = fields.Many2one("res.users", string="Applied By", readonly=True, copy=False)
+    applied_by_id = fields.Many2one("res.users", readonly=True, copy=False)
     applied_on = fields.Datetime(readonly=True, copy=False)
     override_ids = fields.Many2many(
         "dms.forecast.override", readonly=True, copy=False, context={"active_test": False}
@@ -244,8 +244,8 @@ class DmsForecastScenario(models.Model):
     rule_ids = fields.Many2many(
         "dms.replenishment.rule", readonly=True, copy=False, context={"active_test": False}
     )
-    override_count = fields.Integer(compute="_compute_counts")
-    rule_count = fields.Integer(compute="_compute_counts")
+    override_count = fields.Integer("Overrides Made", compute="_compute_counts")
+    rule_count = fields.Integer("Rules Changed", compute="_compute_counts")
 
     _weeks_check = models.Constraint(
         "CHECK (weeks BETWEEN 1 AND 26)", "The effect is looked at for 1 to 26 weeks."
@@ -278,7 +278,9 @@ class DmsForecastScenario(models.Model):
                 known[company] = self.env["dms.forecast.run"]._get_current(company), self._hash_rules(rules)
             run, rules_hash = known[company]
             if scenario.run_id != run:
-                scenario.stale_note = self.env._("There is a newer forecast than the one this was computed with.")
+                scenario.stale_note = self.env._(
+                    "There is a newer forecast than the one this was computed with."
+                )
             elif scenario.rules_hash != rules_hash:
                 scenario.stale_note = self.env._("Replenishment rules were changed since this was computed.")
             scenario.is_stale = bool(scenario.stale_note)
@@ -328,9 +330,7 @@ class DmsForecastScenario(models.Model):
                 )
             if not -100 <= scenario.typed_percent <= 1000:
                 raise ValidationError(
-                    self.env._(
-                        "Demand can't change by %g %%: enter -100 to 1000.", scenario.typed_percent
-                    )
+                    self.env._("Demand can't change by %g %%: enter -100 to 1000.", scenario.typed_percent)
                 )
 
     @api.model_create_multi
@@ -364,14 +364,14 @@ class DmsForecastScenario(models.Model):
     @api.ondelete(at_uninstall=False)
     def _unlink_except_applied(self):
         if applied := self.filtered(lambda scenario: scenario.state == "applied"):
-            raise UserError(
-                self.env._("%s is in force. Take it back before you delete it.", applied[0].name)
-            )
+            raise UserError(self.env._("%s is in force. Take it back before you delete it.", applied[0].name))
 
     def _check_guarded(self, vals):
         if self.env.su:
             return
-        results = {name for name, field in self._fields.items() if name.endswith(("_before", "_after", "_change"))}
+        results = {
+            name for name, field in self._fields.items() if name.endswith(("_before", "_after", "_change"))
+        }
         results.discard("lead_change")
         if (GUARDED | results) & vals.keys():
             raise AccessError(
@@ -385,9 +385,7 @@ class DmsForecastScenario(models.Model):
         for scenario in self:
             scenario.check_access("write")
             if scenario.state not in ("draft", "computed"):
-                raise UserError(
-                    self.env._("%s is closed. Duplicate it to compute it anew.", scenario.name)
-                )
+                raise UserError(self.env._("%s is closed. Duplicate it to compute it anew.", scenario.name))
             scenario._work_out()
         return True
 
@@ -408,7 +406,9 @@ class DmsForecastScenario(models.Model):
                 )
             if scenario.state != "computed":
                 raise UserError(
-                    self.env._("Compute %s first, so that its effect is known before it is applied.", scenario.name)
+                    self.env._(
+                        "Compute %s first, so that its effect is known before it is applied.", scenario.name
+                    )
                 )
             if scenario.is_stale:
                 raise UserError(
@@ -446,9 +446,7 @@ class DmsForecastScenario(models.Model):
         for scenario in self:
             scenario.check_access("write")
             if scenario.state == "applied":
-                raise UserError(
-                    self.env._("%s is in force. Take it back instead.", scenario.name)
-                )
+                raise UserError(self.env._("%s is in force. Take it back instead.", scenario.name))
         self.sudo().state = "cancelled"
         return True
 
@@ -464,7 +462,9 @@ class DmsForecastScenario(models.Model):
 
     def action_view_lines(self):
         self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id("dms_forecast.dms_forecast_scenario_line_action")
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "dms_forecast.dms_forecast_scenario_line_action"
+        )
         return action | {"domain": [("scenario_id", "=", self.id)], "context": {}}
 
     def action_view_overrides(self):
@@ -482,7 +482,9 @@ class DmsForecastScenario(models.Model):
     def _check_manager(self):
         if not self.env.su and not self.env.user.has_group(MANAGER):
             raise AccessError(
-                self.env._("Only managers of distribution put scenarios into force. Ask one of them to look at it.")
+                self.env._(
+                    "Only managers of distribution put scenarios into force. Ask one of them to look at it."
+                )
             )
 
     def _reset(self):
@@ -529,7 +531,9 @@ class DmsForecastScenario(models.Model):
                 )
             )
         if self.kind == "lead" and not self.lead_change:
-            raise UserError(_("A delivery of as many days as now changes nothing. Say how many more or fewer."))
+            raise UserError(
+                _("A delivery of as many days as now changes nothing. Say how many more or fewer.")
+            )
 
     def _check_days(self, run):
         _ = self.env._
@@ -554,7 +558,9 @@ class DmsForecastScenario(models.Model):
                 )
             )
         if self.date_to - self.date_from > timedelta(days=366):
-            raise UserError(_("A change of demand is for a year at most: what lasts longer, the engine learns."))
+            raise UserError(
+                _("A change of demand is for a year at most: what lasts longer, the engine learns.")
+            )
 
     def _get_effect(self):
         """How demand changes on the days, as a share, and where that is from in words."""
@@ -609,7 +615,9 @@ class DmsForecastScenario(models.Model):
             return None
         below = self.env["product.product"]
         if self.categ_ids:
-            below = below.with_context(active_test=False).search([("categ_id", "child_of", self.categ_ids.ids)])
+            below = below.with_context(active_test=False).search(
+                [("categ_id", "child_of", self.categ_ids.ids)]
+            )
         return below | self.product_ids
 
     # --- before and after -------------------------------------------------------------
@@ -634,7 +642,9 @@ class DmsForecastScenario(models.Model):
             price = worth = what_if.demand_factor(days, first, last, self.price_percent / 100)
         proposals = self.env["dms.replenishment.proposal"]
         leads = proposals._get_lead_times(company)
-        partners = self.env["res.partner"].browse(sorted({row[0] for rows in matched.values() for row in rows}))
+        partners = self.env["res.partner"].browse(
+            sorted({row[0] for rows in matched.values() for row in rows})
+        )
         capped = proposals._get_capped(company, partners)
         parts = []
         for rule, rows in matched.items():
@@ -745,7 +755,9 @@ class DmsForecastScenario(models.Model):
         """The supply that the review would see with the changed rule."""
         values = {name: getattr(supply, name) for name in supply.__dataclass_fields__}
         if "lead_days" in changed:
-            values["lengths"], values["weights"] = self._get_lead_weights(changed["lead_days"][1], rows, leads)
+            values["lengths"], values["weights"] = self._get_lead_weights(
+                changed["lead_days"][1], rows, leads
+            )
         if "service_level" in changed:
             values["level"] = np.full(len(rows), changed["service_level"][1] / 100)
         return what_if.Supply(**values)
@@ -775,7 +787,9 @@ class DmsForecastScenario(models.Model):
             )
         }
         keys = [(row[0], row[1]) for _rule, rows, _before, _after in parts for row in rows]
-        products = self.env["product.product"].browse(sorted({product_id for _partner_id, product_id in keys}))
+        products = self.env["product.product"].browse(
+            sorted({product_id for _partner_id, product_id in keys})
+        )
         listed = {product.id: product.lst_price for product in products}
         return {key: last.get(key) or listed[key[1]] for key in keys}
 
@@ -830,7 +844,9 @@ class DmsForecastScenario(models.Model):
     def _get_reason(self):
         if self.kind == "promotion":
             return self.env._("Promotion: %s", self.name)
-        return self.env._("Price %(percent)+.12g %%: %(scenario)s", percent=self.price_percent, scenario=self.name)
+        return self.env._(
+            "Price %(percent)+.12g %%: %(scenario)s", percent=self.price_percent, scenario=self.name
+        )
 
     def _get_targets(self):
         """What overrides are for, no series twice -> [{"categ_id": id} or {"product_id": id} or {}]."""
@@ -857,9 +873,7 @@ class DmsForecastScenario(models.Model):
     def _apply_supply(self):
         """Write the rules that supply the scope, or a narrower one just before each that supplies others too."""
         Line = self.env["dms.forecast.scenario.line"]
-        used = [
-            rule for (rule,) in Line._read_group([("scenario_id", "=", self.id)], ["rule_id"]) if rule
-        ]
+        used = [rule for (rule,) in Line._read_group([("scenario_id", "=", self.id)], ["rule_id"]) if rule]
         applied, changes = [], []
         touched = self.env["dms.replenishment.rule"]
         for rule in self.env["dms.replenishment.rule"]._get_rules(self.company_id):
@@ -900,9 +914,7 @@ class DmsForecastScenario(models.Model):
                 )
             if entry["made"]:
                 rule.active = False
-                changes.append(
-                    Markup("%s: %s") % (rule._get_html_link(), self.env._("archived"))
-                )
+                changes.append(Markup("%s: %s") % (rule._get_html_link(), self.env._("archived")))
             else:
                 rule.write(entry["before"])
                 changes += self._describe(rule, entry["after"], entry["before"])

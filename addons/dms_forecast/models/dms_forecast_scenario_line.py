@@ -115,9 +115,7 @@ class DmsForecastScenarioLine(models.Model):
         category = {product.id: product.categ_id.id for product in products}
         columns = {
             f"{name}_{when}": figures[name] for when, figures in outcomes.items() for name in FIGURES
-        } | {
-            f"{name}_change": outcomes["after"][name] - outcomes["before"][name] for name in CHANGES
-        }
+        } | {f"{name}_change": outcomes["after"][name] - outcomes["before"][name] for name in CHANGES}
         names = (
             "scenario_id",
             "company_id",
@@ -149,7 +147,8 @@ class DmsForecastScenarioLine(models.Model):
             for i, (partner_id, product_id, rule_id, on_hand, coming) in enumerate(keys)
         ]
         self.env.cr.copy_expert(
-            f"COPY dms_forecast_scenario_line ({', '.join(names)}) FROM STDIN", io.StringIO("\n".join(lines) + "\n")
+            f"COPY dms_forecast_scenario_line ({', '.join(names)}) FROM STDIN",
+            io.StringIO("\n".join(lines) + "\n"),
         )
         self.invalidate_model()
         scenario.invalidate_recordset(["line_ids"])

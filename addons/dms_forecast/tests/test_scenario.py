@@ -140,9 +140,7 @@ class TestScenario(ScenarioCommon):
             need = needs[line.partner_id.id, line.product_id.id]
             self.assertEqual(need["rule_id"], made.id)
             self.assertAlmostEqual(line.reorder_point_after, need["reorder_point"], 3)
-        self.assertEqual(
-            needs[self.distributor_south.id, self.product_tea.id]["rule_id"], self.rule.id
-        )
+        self.assertEqual(needs[self.distributor_south.id, self.product_tea.id]["rule_id"], self.rule.id)
         scenario.action_revert()
         self.assertFalse(made.active)
         self.assertEqual(self.Rule._get_rules(self.company), order)
@@ -237,11 +235,15 @@ class TestScenario(ScenarioCommon):
         scenario.action_compute()
         self.assertAlmostEqual(scenario.effect_percent, 100 * (1.25**-2 - 1), 3)
         self.assertIn("settings", scenario.effect_note)
-        self.assertLess(sum(scenario.line_ids.mapped("demand_after")), sum(scenario.line_ids.mapped("demand_before")))
+        self.assertLess(
+            sum(scenario.line_ids.mapped("demand_after")), sum(scenario.line_ids.mapped("demand_before"))
+        )
         # a year in which every fifth week is a tenth cheaper and sells a fifth more, and one distributor that never is
         self.env["dms.channel.move"].sudo().create(
             [
-                self._move_vals("sell_out", partner, product, -quantity, self.today - timedelta(days=7 * week + 3))
+                self._move_vals(
+                    "sell_out", partner, product, -quantity, self.today - timedelta(days=7 * week + 3)
+                )
                 | {"price_unit": price, "amount": -quantity * price}
                 for week in range(52)
                 for number, (partner, product) in enumerate(
@@ -273,7 +275,9 @@ class TestScenario(ScenarioCommon):
                     "date_to": self.today + timedelta(days=20),
                     "rule_ids": [Command.create({"product_ids": [Command.set(self.product_tea.ids)]})],
                     "reward_ids": [
-                        Command.create({"reward_type": "discount", "discount": 15, "discount_mode": "percent"})
+                        Command.create(
+                            {"reward_type": "discount", "discount": 15, "discount_mode": "percent"}
+                        )
                     ],
                 }
             )
@@ -304,6 +308,7 @@ class TestScenario(ScenarioCommon):
         scenario.action_compute()
         self.assertFalse(scenario.is_stale)
         self._forecast()
+        scenario.invalidate_recordset(["is_stale"])
         self.assertTrue(scenario.is_stale)
         with self.assertRaisesRegex(UserError, "newer forecast"):
             scenario.action_apply()
@@ -338,7 +343,10 @@ class TestScenario(ScenarioCommon):
         for values, sentence in (
             ({"kind": "lead"}, "changes nothing"),
             ({"kind": "lead", "lead_change": -6}, "can't be 6 days shorter"),
-            ({"kind": "lead", "lead_change": 2, "product_ids": self.product_tea.ids}, "not for single products"),
+            (
+                {"kind": "lead", "lead_change": 2, "product_ids": self.product_tea.ids},
+                "not for single products",
+            ),
             ({"kind": "promotion", "discount": 10}, "both days are needed"),
             ({"kind": "promotion", **soon}, "how deep"),
             ({"kind": "price", **soon}, "changes nothing"),
@@ -394,8 +402,6 @@ class TestScenario(ScenarioCommon):
 
     def test_the_same_number_of_queries_for_many_series(self):
         scenario = self._scenario(kind="lead", lead_change=7)
-        scenario.action_compute()
-        self.env.flush_all()
 
         def count():
             self.env.invalidate_all()
@@ -404,16 +410,21 @@ class TestScenario(ScenarioCommon):
             self.env.flush_all()
             return self.env.cr.sql_log_count - begin
 
+        count()
         few = count()
         products = self.env["product.product"].create(
-            [{"name": f"Tea {i}", "is_storable": True, "categ_id": self.product_tea.categ_id.id} for i in range(30)]
+            [
+                {"name": f"Tea {i}", "is_storable": True, "categ_id": self.product_tea.categ_id.id}
+                for i in range(30)
+            ]
         )
         for product in products:
             self._sell(self.distributor_north, product, 5, days=60)
         self._forecast()
+        count()  # what new products made the server forget is read again
         many = count()
         self.assertEqual(scenario.line_count, 33)
-        self.assertLessEqual(many, few + 5)
+        self.assertLessEqual(many, few)
 
 
 @tagged("post_install", "-at_install")

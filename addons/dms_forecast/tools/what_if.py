@@ -133,7 +133,9 @@ def outcome(demand, supply, stock, coming, days, factor=None, deliveries=None, p
     stock, coming = (np.maximum(np.broadcast_to(np.asarray(x, float), (n,)), 0) for x in (stock, coming))
     factor = np.broadcast_to(np.asarray(1.0 if factor is None else factor, float), (n, days))
     deliveries = deliveries or supply
-    price, worth = (np.broadcast_to(np.asarray(1.0 if x is None else x, float), (days,)) for x in (price, worth))
+    price, worth = (
+        np.broadcast_to(np.asarray(1.0 if x is None else x, float), (days,)) for x in (price, worth)
+    )
     parts = []
     for begin in range(0, n, CHUNK):
         rows = slice(begin, begin + CHUNK)
@@ -211,7 +213,9 @@ def learn_elasticity(series, week, quantity, amount):
 def _outcome(demand, supply, deliveries, stock, coming, factor, price, worth):
     n, days = factor.shape
     reach = days + int(supply.target.max(initial=0)) + GUARD_DAYS + int(supply.lengths.max(initial=0)) + 2
-    reach += int(max(supply.review.max(initial=0), supply.every.max(initial=0), deliveries.lengths.max(initial=0)))
+    reach += int(
+        max(supply.review.max(initial=0), supply.every.max(initial=0), deliveries.lengths.max(initial=0))
+    )
     usual, changed = _paths(demand, factor, reach)
     reorder, safety, target = levels(demand, supply)
     believed, lead = _mean_lead(supply), _mean_lead(deliveries)
@@ -226,9 +230,7 @@ def _outcome(demand, supply, deliveries, stock, coming, factor, price, worth):
     cap = np.maximum(supply.cap, 0)[:, None] * _ratio(changed, usual, np.full(n, float(GUARD_DAYS)), days)
     low, goal = np.minimum(low, cap), np.minimum(goal, cap)
     position, orders = _positions(stock + coming, low, np.maximum(goal, low), changed, days)
-    result = _measure(
-        demand, deliveries, supply.every, lead, stock, coming, position, usual, changed, worth
-    )
+    result = _measure(demand, deliveries, supply.every, lead, stock, coming, position, usual, changed, worth)
     height = np.abs(scale - 1).argmax(1)
     rows = np.arange(n)
     same = (factor == 1).all(1)
