@@ -92,6 +92,42 @@ class TestRegressors(unittest.TestCase):
         planned = engine.forecast(history, horizon=self.ahead, drivers=self.drivers)
         np.testing.assert_allclose(planned.point.sum(), plain.point.sum(), rtol=0.01)
 
+    def test_a_promotion_of_everything_at_once_is_no_accident(self):
+        self.depth[:] = 0
+        for first in (40, 95, 150, 205, 260, 315, 370, self.days + 7):
+            self.depth[:, first : first + 5] = 0.3
+        history, actual, running = self.promoted(2.0)
+        planned = engine.forecast(history, horizon=self.ahead, drivers=self.drivers)
+        self.assertAlmostEqual(planned.point[running].sum() / actual[running].sum(), 1.0, delta=0.1)
+        self.assertAlmostEqual(planned.point[~running].sum() / actual[~running].sum(), 1.0, delta=0.1)
+
+    def test_a_promotion_that_has_just_ended_does_not_raise_the_level(self):
+        self.depth[:] = 0
+        for row, first in enumerate(np.random.default_rng(9).integers(60, 300, 50)):
+            self.depth[row, first : first + 14] = 0.3
+        self.depth[:, self.days - 21 : self.days] = 0.3
+        history, actual, _running = self.promoted(2.0)
+        plain = engine.forecast(history, horizon=self.ahead)
+        planned = engine.forecast(history, horizon=self.ahead, drivers=self.drivers)
+        too_much = [result.point.sum() / actual.sum() - 1 for result in (plain, planned)]
+        self.assertGreater(too_much[0], 0.2)
+        self.assertLess(abs(too_much[1]), 0.1)
+
+    def test_stocked_up_buyers_are_missing_after_a_promotion(self):
+        self.depth[:] = 0
+        starts = np.random.default_rng(9).integers(0, 50, 50)
+        for row, start in enumerate(starts):
+            for first in range(20 + start, self.days - 40, 60):
+                self.depth[row, first : first + 7] = 0.3
+        self.depth[:, self.days - 5 : self.days] = 0.3
+        history, _actual, _running = self.promoted(2.0)
+        for row in range(50):
+            after = np.flatnonzero(np.diff((self.depth[row, : self.days] > 0).astype(int)) < 0) + 1
+            for day in after:
+                history[row, day : day + 7] = np.round(history[row, day : day + 7] * 0.5)
+        point = engine.forecast(history, horizon=self.ahead, drivers=self.drivers).point.sum(0)
+        self.assertLess(point[:7].sum(), 0.7 * point[7:14].sum())
+
     def test_periods_before_and_after(self):
         driver = np.array([[0, 0, 0, 0.3, 0.3, 0, 0, 0]])
         found = regressors.around(driver, before=1, after=2)

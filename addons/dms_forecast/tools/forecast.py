@@ -20,9 +20,9 @@ import numpy as np
 
 from . import combination
 from .candidates import Candidates
-from .panel import TINY, Panel, canonical_order, checked, since_first_sale
+from .panel import TINY, WEEKLY, Panel, canonical_order, checked, since_first_sale
 from .quantiles import DailyBands, PeriodBands, cumulative_quantile
-from .regressors import Regressors
+from .regressors import Episodes, Regressors, episodic
 from .seasonality import index_at, market_anomalies
 from .special_days import Calendar, SpecialDays
 
@@ -37,13 +37,14 @@ __all__ = [
     "since_first_sale",
 ]
 
-ENGINE_VERSION = "2.1"
+ENGINE_VERSION = "2.2"
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
 UNTESTED = (
     "mean 8",
     "exponential 0.1",
     "exponential 0.05",
 )  # what a history too short for backtests is given
+SHARED = 0.5  # share of the series whose promotion explains a day on which the market was beside itself
 PER_SERIES = (
     *(
         "point",
@@ -186,6 +187,9 @@ class _Job:
 
     def run(self, y, mask, groups):
         masked = market_anomalies(y, mask, self.season)
+        seldom, always = self._drivers(y.shape[1])
+        if seldom is not None:  # what all promote together is no accident
+            masked &= (seldom[:, : y.shape[1]] != 0).any(2).mean(0) < SHARED
         special = None
         if self._calendar_matters(y.shape[1]):
             special = self._special_days(y, mask, groups, masked)
@@ -193,13 +197,17 @@ class _Job:
         if masked.any():
             mask = mask & ~masked
             y *= mask
+        episodes = None
+        if seldom is not None:
+            episodes = Episodes(y, mask, groups, self.season, seldom)
+            y = episodes.ordinary(y)
         self.panel = Panel(y, mask, groups, self.season)
         self._combine()
         reach = max(self.horizon, *self.periods)
         holiday = np.ones((1, reach)) if special is None else special.factors(reach)
-        planned = np.ones((1, reach))
-        if self.drivers is not None:
-            planned = Regressors(self.tests, self.levels, self.indices, self.drivers).factors(reach)
+        planned = episodes.factors(reach) if episodes else np.ones((1, reach))
+        if always is not None:
+            planned = planned * Regressors(self.tests, self.levels, self.indices, always).factors(reach)
         return self._result(holiday, planned, masked)
 
     def _calendar_matters(self, width):
@@ -216,6 +224,16 @@ class _Job:
         special = SpecialDays(panel, self.calendar, y[:, past], mask[:, past], index_at(panel, y.shape[1]))
         y[:, past], mask[:, past] = special.ordinary(y[:, past], mask[:, past])
         return special
+
+    def _drivers(self, width):
+        """Drivers that run only now and then, and the others -> two of float (n, T + K, R) or None.
+
+        In a season of a year of weeks, or of months, what runs now and then cannot be told from the season by the periods beside it.
+        """
+        if self.drivers is None:
+            return None, None
+        which = episodic(self.drivers, width) & (self.season <= WEEKLY)
+        return tuple(self.drivers[:, :, part] if part.any() else None for part in (which, ~which))
 
     def _combine(self):
         """Indices, levels and weights of today and of the backtests' origins."""

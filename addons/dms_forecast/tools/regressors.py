@@ -1,22 +1,30 @@
-"""Promotions, prices and whatever else is planned: how far demand moved with it in the backtests, and so will move again.
+"""Promotions, prices and whatever else is planned: how far demand moved with it before, and so will move again.
 
-Demand is the forecast times exp(x b), where x is how far the drivers of a day (depth of a promotion of some kind, log of the price) are from
-what the forecast's own past was used to. Few drivers are better than many: a total depth beats its parts. The coefficients b are those of a Poisson regression with the forecast as exposure (McCullagh and Nelder
-1989, chapter 6), a series' shrunk to its group's and the group's to the market's.
+Demand is what it would be otherwise times exp(x b). What runs only now and then (`Episodes`: promotions, days before and after them) is compared
+with the days beside it, and taken out of the history before anything else is learnt from that; what always has a value (`Regressors`: prices)
+is learnt from the backtests, x being how far it is from what the forecast's own past was used to. Few drivers are better than many: a total
+depth beats its parts. The coefficients b are those of a Poisson regression with the usual demand as exposure (McCullagh and Nelder 1989,
+chapter 6), a series' shrunk to its group's and the group's to the market's.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from .panel import TINY
+from .panel import TINY, Panel
+from .seasonality import index_at
 
 GROUP_EVIDENCE = 200.0  # orders on promotion that outweigh the market in a group's coefficients
 OWN_EVIDENCE = 50.0  # and the group in a series'
 MARKET_EVIDENCE = 20.0  # and "no effect" in the market's
 TESTED = 4  # backtests that decide how far coefficients are believed
+NEWEST = 0.25  # share of the episodes' days that decide it for them
 WORTH_IT = 0.9995  # loss with them, over without, above which they are not used
 STEPS = 5  # of Newton's method: the loss is convex, and starts near its minimum
 FURTHEST = 1.5  # log of the largest effect believed
 BELIEFS = (0.0, 0.25, 0.5, 0.75, 1.0)
+SELDOM = 0.5  # share of the periods on which a driver of episodes is off
+AROUND = 4  # weeks on either side that say what a day of an episode would have sold otherwise
 
 
 def around(driver, before=1, after=1):
@@ -24,13 +32,177 @@ def around(driver, before=1, after=1):
 
     :param driver: (n, T), 0 where nothing runs
     """
-    early, late = np.zeros((2, *driver.shape))
+    early, late = np.zeros((2, *driver.shape), driver.dtype)
     for shift in range(1, before + 1):
         early[:, :-shift] = np.maximum(early[:, :-shift], driver[:, shift:])
     for shift in range(1, after + 1):
         late[:, shift:] = np.maximum(late[:, shift:], driver[:, :-shift])
     running = driver != 0
     return np.stack([driver, np.where(running, 0, early), np.where(running, 0, late)], axis=2)
+
+
+@dataclass
+class Days:
+    """Days that coefficients are learnt from: orders sold and otherwise expected (D,), drivers (D, R), the series they are of (D,)."""
+
+    actual: np.ndarray
+    expected: np.ndarray
+    moved: np.ndarray
+    who: np.ndarray
+
+    @classmethod
+    def joined(cls, parts):
+        names = ("actual", "expected", "moved", "who")
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+    def part(self, picked):
+        return Days(self.actual[picked], self.expected[picked], self.moved[picked], self.who[picked])
+
+    def losses(self, coefficients):
+        """Squared errors in standard deviations, outliers capped, with each belief in the coefficients (n, R) -> (BELIEFS,)."""
+        return np.array(
+            [
+                np.minimum(
+                    (self.actual - self.expected * self._effect(coefficients * belief)) ** 2
+                    / np.maximum(self.expected, 1.0),
+                    25.0,
+                ).sum()
+                for belief in BELIEFS
+            ]
+        )
+
+    def coefficients(self, groups):
+        """Those of each series, shrunk to those of its group, and they to the market's -> (n, R)."""
+        n, r, count = len(groups), self.moved.shape[1], int(groups.max()) + 1
+        market = self._fit(np.zeros(n, np.int64), np.zeros((1, r)), MARKET_EVIDENCE)
+        group = self._fit(groups, np.repeat(market, count, axis=0), GROUP_EVIDENCE)
+        return self._fit(np.arange(n), group[groups], OWN_EVIDENCE)
+
+    def _effect(self, coefficients):
+        return np.exp(np.clip(np.einsum("dr,dr->d", self.moved, coefficients[self.who]), -FURTHEST, FURTHEST))
+
+    def _fit(self, member, prior, evidence):
+        """Posterior mode of the coefficients of some sets of series -> like `prior`.
+
+        :param member: int (n,) the set of each series; prior: (sets, R); evidence: orders that the prior is worth
+        """
+        count, r = prior.shape
+        mine, out = member[self.who], prior.copy()
+        for _ in range(STEPS):
+            told = self.expected * self._effect(out[member])
+            slope, curve = -evidence * (out - prior), np.tile(np.eye(r) * evidence, (count, 1, 1))
+            for a in range(r):
+                slope[:, a] += np.bincount(mine, (self.actual - told) * self.moved[:, a], count)
+                for b in range(a + 1):
+                    both = np.bincount(mine, told * self.moved[:, a] * self.moved[:, b], count)
+                    curve[:, a, b] += both
+                    if a != b:
+                        curve[:, b, a] += both
+            out += np.clip(np.linalg.solve(curve, slope[:, :, None])[:, :, 0], -1.0, 1.0)
+        return out
+
+
+def _effects(moved, coefficients):
+    return np.exp(np.clip(np.einsum("nhr,nr->nh", moved, coefficients), -FURTHEST, FURTHEST))
+
+
+def _best_belief(losses):
+    best = int(losses.argmin())
+    return BELIEFS[best] if losses[best] < WORTH_IT * losses[0] else 0.0
+
+
+class Episodes:
+    """Effects of what runs only now and then, learnt from its days beside the days around them.
+
+    They are believed as far as they would have helped on the newest episodes when learnt from the older ones.
+    """
+
+    def __init__(self, y, mask, groups, season, drivers):
+        """
+        :param y: float (n, T) demand; mask: bool (n, T); drivers: float (n, T + K, R), see :func:`episodic`
+        """
+        self.width = y.shape[1]
+        self.moved = self._moved(drivers.astype(np.float32), mask, season)
+        on = (self.moved[:, : self.width] != 0).any(2)
+        self.panel = Panel(y * (mask & ~on), mask & ~on, groups, season)
+        self.coefficients = np.zeros((len(y), self.moved.shape[2]))
+        days, when = self._days(y, on & mask)
+        if len(when):
+            late = when >= np.quantile(when, 1 - NEWEST)
+            belief = _best_belief(days.part(late).losses(days.part(~late).coefficients(groups)))
+            if belief:
+                self.coefficients = days.coefficients(groups) * belief
+
+    def _moved(self, drivers, mask, season):
+        """The drivers with the days around them, 0 where nothing runs -> float32 (n, T + K, R) within -1 to 1.
+
+        Through tanh, for what a promotion does ends to grow.
+        """
+        wide = np.concatenate(
+            [around(drivers[:, :, r], before=1, after=season) for r in range(drivers.shape[2])], axis=2
+        )
+        taken = ((wide[:, : self.width] != 0).any(2) & mask).sum()
+        if taken > SELDOM * mask.sum():  # too few days would say what is usual
+            wide = drivers
+        for r in range(wide.shape[2]):
+            running = wide[:, :, r] != 0
+            size = np.sqrt(np.mean(wide[:, :, r][running] ** 2, dtype=np.float64)) if running.any() else 1.0
+            wide[:, :, r][running] = np.tanh(wide[:, :, r][running] / np.float32(size))
+        return wide
+
+    def _days(self, y, on):
+        """Days of episodes whose usual demand is known -> Days, int (D,) when they were."""
+        panel, width = self.panel, self.width
+        index, phase = index_at(panel, width).astype(np.float32), panel.phase(width, 0, width)
+        reach = AROUND * panel.season
+        begin = np.maximum(np.arange(width) - reach, 0)
+        end = np.minimum(np.arange(width) + reach + 1, width)
+        parts, when = [], []
+        for rows in panel.chunks():
+            share = index[rows][:, phase]
+
+            def near(values):
+                sums = np.zeros((len(values), width + 1), np.float32)
+                np.cumsum(values, axis=1, out=sums[:, 1:])
+                return sums[:, end] - sums[:, begin]
+
+            usual = share * near(panel.y[rows]) / np.maximum(near(share * panel.seen[rows]), np.float32(1e-3))
+            known = on[rows] & (usual > 0) & (near(panel.seen[rows]) >= reach / 2)
+            who, day = np.nonzero(known)
+            orders = panel.dispersion[rows][who]
+            parts.append(
+                Days(
+                    y[rows][known] / orders,
+                    usual[known] / orders,
+                    self.moved[rows, :width][known],
+                    who + rows.start,
+                )
+            )
+            when.append(day)
+        return Days.joined(parts), np.concatenate(when)
+
+    def ordinary(self, y):
+        """Demand of the history as it would have been without -> float32 (n, T)."""
+        if not self.coefficients.any():
+            return y
+        out = np.empty_like(y)
+        for rows in self.panel.chunks():
+            out[rows] = y[rows] / _effects(self.moved[rows, : self.width], self.coefficients[rows])
+        return out
+
+    def factors(self, reach):
+        """What the episodes of the days ahead do to demand -> (n, reach), 1 beyond those known."""
+        out = np.ones((len(self.moved), reach))
+        ahead = self.moved[:, self.width : self.width + reach]
+        out[:, : ahead.shape[1]] = _effects(ahead, self.coefficients)
+        return out
+
+
+def episodic(drivers, width):
+    """Which drivers run only now and then in the first `width` periods -> bool (R,)."""
+    past = drivers[:, :width] != 0
+    share = past.mean((0, 1)) if past.size else np.zeros(drivers.shape[2])
+    return (share > 0) & (share <= 1 - SELDOM)
 
 
 class Regressors:
@@ -55,7 +227,8 @@ class Regressors:
         if self.samples and moved.size and moved.any():
             belief = self._belief()
             if belief:
-                out[:, : moved.shape[1]] = _effect(moved, self._learn(self.samples) * belief)
+                learnt = Days.joined(self.samples).coefficients(self.panel.groups)
+                out[:, : moved.shape[1]] = _effects(moved, learnt * belief)
         return out
 
     def _scale(self):
@@ -73,21 +246,13 @@ class Regressors:
         return np.tanh((self.drivers[:, stop : stop + length] - usual) / self.scale)
 
     def _sample(self, o):
-        """-> actual and expected orders (n, H) of a backtest, moved drivers (n, H, R)."""
+        """The days of a backtest -> Days."""
         panel, stop, horizon = self.panel, self.tests.origins[o], self.tests.horizon
         seen = panel.seen[:, stop : stop + horizon] & self.tests.valid[:, [o]]
         path = self.levels[stop][:, None] * self.indices[stop][:, np.arange(horizon) % panel.season]
-        weight = seen / panel.dispersion[:, None]
-        return panel.y[:, stop : stop + horizon] * weight, path * weight, self._moved(stop, horizon)
-
-    def _learn(self, samples):
-        """Coefficients from some backtests -> (n, R)."""
-        n, r = self.panel.n, self.drivers.shape[2]
-        groups = self.panel.groups
-        market = _fit(samples, np.zeros(n, np.int64), 1, np.zeros((1, r)), MARKET_EVIDENCE)
-        count = int(groups.max()) + 1
-        group = _fit(samples, groups, count, np.repeat(market, count, axis=0), GROUP_EVIDENCE)
-        return _fit(samples, np.arange(n), n, group[groups], OWN_EVIDENCE)
+        orders = panel.dispersion[:, None]
+        actual, expected = panel.y[:, stop : stop + horizon] / orders, path / orders
+        return Days(actual[seen], expected[seen], self._moved(stop, horizon)[seen], np.nonzero(seen)[0])
 
     def _belief(self):
         """Share of the coefficients that would have done best in backtests newer than those they were learnt from.
@@ -96,32 +261,6 @@ class Regressors:
         """
         loss = np.zeros(len(BELIEFS))
         for newest in range(1, min(TESTED, len(self.samples) - 1) + 1):
-            learnt = self._learn(self.samples[newest:])
-            actual, expected, moved = self.samples[newest - 1]
-            for b, belief in enumerate(BELIEFS):
-                error = (actual - expected * _effect(moved, learnt * belief)) ** 2
-                loss[b] += np.minimum(error / np.maximum(expected, 1.0), 25.0).sum()
-        best = int(loss.argmin())
-        return BELIEFS[best] if loss[best] < WORTH_IT * loss[0] else 0.0
-
-
-def _effect(moved, coefficients):
-    return np.exp(np.clip(np.einsum("nhr,nr->nh", moved, coefficients), -FURTHEST, FURTHEST))
-
-
-def _fit(samples, member, count, prior, evidence):
-    """Posterior mode of the coefficients of `count` sets of series -> (count, R).
-
-    :param member: int (n,) the set of each series; prior: (count, R); evidence: orders that the prior is worth
-    """
-    r = prior.shape[1]
-    out = prior.copy()
-    for _ in range(STEPS):
-        slope = -evidence * (out - prior)
-        curve = np.tile(np.eye(r) * evidence, (count, 1, 1))
-        for actual, expected, moved in samples:
-            told = expected * _effect(moved, out[member])
-            np.add.at(slope, member, np.einsum("nh,nhr->nr", actual - told, moved))
-            np.add.at(curve, member, np.einsum("nh,nhr,nhs->nrs", told, moved, moved))
-        out += np.clip(np.linalg.solve(curve, slope[:, :, None])[:, :, 0], -1.0, 1.0)
-    return out
+            learnt = Days.joined(self.samples[newest:]).coefficients(self.panel.groups)
+            loss += self.samples[newest - 1].losses(learnt)
+        return _best_belief(loss)
