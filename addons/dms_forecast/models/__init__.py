@@ -1,5 +1,5 @@
 # A part of a model goes before the model that inherits it.
-from . import dms_replenishment_review
+from . import dms_forecast_workbook, dms_replenishment_review
 
 # isort: split
 from . import (
@@ -10,6 +10,7 @@ from . import (
     dms_forecast_bias,
     dms_forecast_line,
     dms_forecast_override,
+    dms_forecast_region,
     dms_forecast_run,
     dms_forecast_scenario,
     dms_forecast_scenario_line,

@@ -97,32 +97,40 @@ class DmsCalendarEvent(models.Model):
     def action_load_programs(self):
         """Write running and planned promotion programmes as events, once each -> action that shows them."""
         self.check_access("write")
-        programs_sudo = (
+        self.sudo()._load_programs(self.env.companies)
+        return self.env["ir.actions.act_window"]._for_xml_id("dms_forecast.dms_calendar_event_action") | {
+            "context": {"search_default_promotion": 1}
+        }
+
+    @api.model
+    def _load_programs(self, companies):
+        """Bring the events of promotion programmes up to date; one that was put away before it began is put away too."""
+        programs = (
             self.env["loyalty.program"]
-            .sudo()
-            .search([*self._get_program_domain(), ("company_id", "in", [False, *self.env.companies.ids])])
+            .with_context(active_test=False)
+            .search([*self._get_program_domain(), ("company_id", "in", [False, *companies.ids])])
         )
         known = {
             event.program_id: event
-            for event in self.with_context(active_test=False).search(
-                [("program_id", "in", programs_sudo.ids)]
-            )
+            for event in self.with_context(active_test=False).search([("program_id", "in", programs.ids)])
         }
-        new = []
-        for program_sudo in programs_sudo:
-            vals = self._prepare_program_vals(program_sudo)
-            if event := known.get(program_sudo):
+        new, today = [], fields.Date.context_today(self)
+        for program in programs:
+            event = known.get(program)
+            if event and not program.active:
+                if event.active and event.date_from > today:
+                    event.active = False
+                continue
+            vals = self._prepare_program_vals(program)
+            if event:
                 changed = {
                     name: value for name, value in vals.items() if name in DATED and event[name] != value
                 }
                 if changed:
                     event.write(changed)
-            else:
+            elif program.active:
                 new.append(vals)
         self.create(new)
-        return self.env["ir.actions.act_window"]._for_xml_id("dms_forecast.dms_calendar_event_action") | {
-            "context": {"search_default_promotion": 1}
-        }
 
     def _prepare_program_vals(self, program):
         depth = max(

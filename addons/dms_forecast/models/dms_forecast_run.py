@@ -41,7 +41,7 @@ class _Whole:
 class DmsForecastRun(models.Model):
     _name = "dms.forecast.run"
     _description = "Forecast Run"
-    _inherit = ["mail.thread"]
+    _inherit = ["dms.forecast.workbook", "mail.thread"]
     _order = "date desc, id desc"
 
     # series in one step: what fits the time and memory of one cron call, and is pooled together
@@ -266,6 +266,9 @@ class DmsForecastRun(models.Model):
             }
         )
         self.env["dms.forecast.override"]._begin_run(self)
+        # whoever runs the forecast need not be the one who plans promotions
+        events_sudo = self.env["dms.calendar.event"].sudo()
+        events_sudo._load_programs(self.company_id)
 
     def _demand_domain(self, begin, cut):
         """SQL condition on dms_channel_move for what counts as demand."""

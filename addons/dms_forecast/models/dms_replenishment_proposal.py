@@ -64,7 +64,7 @@ class DmsReplenishmentProposal(models.Model):
             proposal.line_count = len(lines)
             proposal.amount_total = sum(line.quantity * line.product_id.lst_price for line in lines)
 
-    @api.depends("line_ids.quantity", "date", "run_id")
+    @api.depends("line_ids.quantity", "line_ids.limits", "date", "run_id")
     @api.depends_context("lang")
     def _compute_reason(self):
         self.line_ids.mapped("product_id")  # of all proposals at once, not one by one
@@ -74,6 +74,9 @@ class DmsReplenishmentProposal(models.Model):
                 proposal.reason = self.env._(
                     "Nothing is needed now: stock, goods under way and open orders reach beyond the next review."
                 )
+                continue
+            if stopped := proposal._get_stopped_reason():
+                proposal.reason = stopped
                 continue
             first = lines.sorted(
                 lambda line: line.available / line.reorder_point if line.reorder_point else 1.0
@@ -85,6 +88,26 @@ class DmsReplenishmentProposal(models.Model):
                 stock=format_quantity(self.env, first.stock),
                 daily=first.daily_demand,
             )
+
+    def _get_stopped_reason(self):
+        """Why nothing can be ordered although something is needed; None where something can."""
+        self.ensure_one()
+        if any(line.quantity > 0 for line in self.line_ids):
+            return None
+        limits = {name for line in self.line_ids for name in (line.limits or "").split(",")}
+        values = {"count": len(self.line_ids), "distributor": self.partner_id.display_name}
+        if "credit" in limits:
+            return self.env._(
+                "%(count)d products are needed, but the credit limit of %(distributor)s leaves nothing open. Once invoices are paid or the"
+                " agreement's limit is raised, the next review proposes them.",
+                **values,
+            )
+        if "budget" in limits:
+            return self.env._(
+                "%(count)d products are needed, but the rule's budget of an order does not pay for one pack of any. Raise the budget.",
+                **values,
+            )
+        return None
 
     def _compute_access_url(self):
         super()._compute_access_url()

@@ -336,7 +336,7 @@ class DmsReplenishmentReview(models.AbstractModel):
             )
 
     def _make_order(self, needs, credit_left):
-        """One distributor's order: up to trucks and minimums, down to budget and credit -> line values, shown at once."""
+        """One distributor's order: up to trucks and minimums, down to budget and credit -> line values, whether the distributor sees it at once."""
         products = self.env["product.product"].browse([need["product_id"] for _rule, need in needs])
 
         def column(name):
@@ -393,5 +393,6 @@ class DmsReplenishmentReview(models.AbstractModel):
             )
             lines.append(vals)
         if not any(vals["quantity"] > 0 for vals in lines):
-            return [], True
+            # needed, but credit or budget leave nothing: a draft says so to the brand, and there is nothing for the distributor to accept
+            return lines, False
         return lines, all(rule.auto_propose for rule, need in needs if need["quantity"] > 0)

@@ -118,6 +118,26 @@ class TestCalendar(DmsForecastCommon):
         Event.action_load_programs()
         self.assertEqual(self.Event.search([("program_id", "=", program.id)]), event)
         self.assertEqual(event.date_to, program.date_to)
+        later = program.copy(
+            {"name": "Later", "date_from": self.today + timedelta(days=30), "date_to": False}
+        )
+        self.env["dms.channel.move"].sudo().create(
+            {
+                "kind": "sell_out",
+                "company_id": self.company.id,
+                "partner_id": self.distributor_north.id,
+                "product_id": self.product_tea.id,
+                "quantity": -3,
+                "date": self.yesterday,
+            }
+        )
+        self.env["dms.forecast.run"].create({"company_id": self.company.id})._run()
+        planned = self.Event.search([("program_id", "=", later.id)])
+        self.assertTrue(planned, "a run brings promotions up to date by itself")
+        later.active = False
+        self.env["dms.forecast.run"].create({"company_id": self.company.id})._run()
+        self.assertFalse(planned.active)
+        self.assertTrue(event.active)
         [promotion] = [
             one
             for one in self.Event._get_calendar(self.company, self.yesterday, self.today)["promotions"]

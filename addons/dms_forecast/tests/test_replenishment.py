@@ -244,6 +244,13 @@ class TestReplenishment(DmsForecastCommon):
         self.assertIn("credit limit", cut.line_ids.reason)
         self._create_order(self.distributor_south, [(self.product_tea, 12, None)]).action_confirm()
         self.assertEqual(self._generate().amount_total, amount, "another's order")
+        cut.unlink()
+        self._create_order(self.distributor_north, [(self.product_chips, 1, limit - 0.01)]).action_confirm()
+        stopped = self._generate()
+        self.assertRecordValues(stopped, [{"amount_total": 0, "state": "draft"}])
+        self.assertIn("leaves nothing open", stopped.reason)
+        with self.assertRefused("no quantity to order"):
+            stopped.action_accept()
 
     def test_too_much_stock_caps_orders(self):
         plain = self._generate().line_ids.quantity
