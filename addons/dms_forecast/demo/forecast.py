@@ -13,7 +13,7 @@ class ForecastWorld(World):
 
 
 def load(env):
-    ForecastWorld(env).run(supply, rules, forecasts, health, answers)
+    ForecastWorld(env).run(supply, rules, forecasts, health, answers, scenarios)
 
 
 def supply(world):
@@ -108,3 +108,29 @@ def answers(world):
         [("state", "=", "proposed"), ("partner_id", "=", world.ref("distributor_east").id)]
     ):
         proposal.action_accept()
+
+
+def scenarios(world):
+    """Three questions that planners ask, computed and not decided on."""
+    manager = world.ref("user_manager")
+    asked = (
+        ("longer", "A week longer from the new warehouse", {"kind": "lead", "lead_change": 7}),
+        ("service", "98 % instead of 95 %", {"kind": "service", "service_level": 98}),
+        (
+            "promotion",
+            "Ten days at 15 % off",
+            {
+                "kind": "promotion",
+                "discount": 15,
+                "date_from": world.today + timedelta(days=21),
+                "date_to": world.today + timedelta(days=30),
+            },
+        ),
+    )
+    Scenario = world.env["dms.forecast.scenario"].with_user(manager)
+    for key, name, vals in asked:
+        scenario = Scenario.create(
+            {"name": name, "company_id": world.company.id, "user_id": manager.id, **vals}
+        )
+        world.name(scenario.sudo(), [f"scenario_{key}"])
+        scenario.action_compute()

@@ -40,7 +40,9 @@ GUARDED = {
     "rules_hash",
     "effect_percent",
     "effect_note",
+    "planned",
     "applied",
+    "event_id",
     "applied_by_id",
     "applied_on",
     "override_ids",
@@ -61,6 +63,7 @@ POLICY = (
     "weekday",
     "month_days",
     "lead_days",
+    "lead_since",
     "review_days",
     "target_days",
     "effective_level",
@@ -231,6 +234,9 @@ class DmsForecastScenario(models.Model):
         aggregator="avg",
         help="Share of what is asked for that is there, by value.",
     )
+    planned = fields.Json(
+        readonly=True, copy=False, help="What applying writes on rules: {rule: {field: [before, after]}}."
+    )
     applied = fields.Json(
         readonly=True,
         copy=False,
@@ -238,6 +244,14 @@ class DmsForecastScenario(models.Model):
     )
     applied_by_id = fields.Many2one("res.users", readonly=True, copy=False)
     applied_on = fields.Datetime(readonly=True, copy=False)
+    event_id = fields.Many2one(
+        "dms.calendar.event",
+        string="Calendar Event",
+        readonly=True,
+        copy=False,
+        ondelete="set null",
+        help="The promotion in the calendar. It is archived until it is over, for the overrides count it; then the engine learns from it.",
+    )
     override_ids = fields.Many2many(
         "dms.forecast.override", readonly=True, copy=False, context={"active_test": False}
     )
@@ -438,6 +452,8 @@ class DmsForecastScenario(models.Model):
             overrides.filtered(lambda override: override.active and override.state != "ended").action_end()
             if overrides:
                 changes.append(self.env._("Overrides ended: %s", len(overrides)))
+            if not scenario.event_id.active:
+                scenario.event_id.unlink()
             scenario.sudo().state = "cancelled"
             scenario._log(self.env._("Taken back:"), changes)
         return True
@@ -523,6 +539,7 @@ class DmsForecastScenario(models.Model):
                 )
             if self.kind == "price" and not self.price_percent:
                 raise UserError(_("A price that changes by 0 % changes nothing. Say how much more or less."))
+            self._check_not_in_calendar()
         elif self.product_ids:
             raise UserError(
                 _(
@@ -534,6 +551,21 @@ class DmsForecastScenario(models.Model):
             raise UserError(
                 _("A delivery of as many days as now changes nothing. Say how many more or fewer.")
             )
+
+    def _check_not_in_calendar(self):
+        """A programme that the forecast counts already would count twice."""
+        event = self.kind == "promotion" and self.program_id and self._get_program_event()
+        if event and event.active and event.date_to >= fields.Date.context_today(self):
+            raise UserError(
+                self.env._(
+                    "%s stands in the calendar, so the forecast counts it already. Archive its event to try it here.",
+                    self.program_id.display_name,
+                )
+            )
+
+    def _get_program_event(self):
+        events = self.env["dms.calendar.event"].with_context(active_test=False)
+        return events.search([("program_id", "=", self.program_id.id)], limit=1)
 
     def _check_days(self, run):
         _ = self.env._
@@ -646,11 +678,13 @@ class DmsForecastScenario(models.Model):
             sorted({row[0] for rows in matched.values() for row in rows})
         )
         capped = proposals._get_capped(company, partners)
-        parts = []
+        parts, planned = [], {}
         for rule, rows in matched.items():
-            changed = scenario._get_changed_rule(rule)
-            demand, supply = scenario._get_supply(rule, rows, leads, capped)
-            after_supply = scenario._change_supply(supply, rule, changed, rows, leads)
+            known = proposals._get_rule_leads(company, rule, leads)
+            demand, supply = scenario._get_supply(rule, rows, known, capped)
+            changed = scenario._get_changes(rule, supply)
+            planned[rule.id] = changed
+            after_supply = scenario._change_supply(supply, changed)
             stock = np.array([row[2] for row in rows])
             coming = np.array([row[3] + row[4] for row in rows])
             true = None
@@ -672,8 +706,9 @@ class DmsForecastScenario(models.Model):
                 "run_id": run.id,
                 "rules_hash": self._hash_rules(rules),
                 "computed_on": fields.Datetime.now(),
+                "planned": planned,
                 "effect_percent": 100 * share,
-                "effect_note": note,
+                "effect_note": note or scenario._get_supply_note(matched, planned),
             }
         )
 
@@ -692,7 +727,8 @@ class DmsForecastScenario(models.Model):
                     date=format_date(self.env, run.date),
                 )
             )
-        matched = rules._match_rows(rows, self.company_id)
+        partners = self.env["res.partner"].browse(sorted({row[0] for row in rows}))
+        matched = rules._match_rows(rows, proposals._get_agreements(partners, self.company_id))
         if not matched:
             raise UserError(
                 self.env._(
@@ -702,26 +738,48 @@ class DmsForecastScenario(models.Model):
             )
         return matched
 
-    def _get_changed_rule(self, rule):
-        """What applying writes on a rule, with its values before -> {field: (before, after)}."""
+    def _get_changes(self, rule, supply):
+        """What applying writes on a rule -> {field: [before, after]}; dates as text."""
         if self.kind == "lead":
-            days = rule.lead_days + self.lead_change
+            # by what reviews believe of the rule's distributors now: deliveries that are known, or the rule's days
+            mean = (supply.weights * supply.lengths).sum(1).mean()
+            days = int(mean + 0.5) + self.lead_change
             if days < 0:
                 raise UserError(
                     self.env._(
                         "%(rule)s delivers in %(days)s days, so it can't be %(fewer)s days shorter. Enter at most %(days)s.",
                         rule=rule.name,
-                        days=rule.lead_days,
+                        days=days - self.lead_change,
                         fewer=-self.lead_change,
                     )
                 )
-            return {"lead_days": (rule.lead_days, days)}
+            return {
+                "lead_days": [rule.lead_days, days],
+                "lead_since": [
+                    fields.Date.to_string(rule.lead_since),
+                    fields.Date.to_string(fields.Date.context_today(self)),
+                ],
+            }
         if self.kind == "service":
             return {
-                "service_mode": (rule.service_mode, "level"),
-                "service_level": (rule.service_level, self.service_level),
+                "service_mode": [rule.service_mode, "level"],
+                "service_level": [rule.service_level, self.service_level],
             }
         return {}
+
+    def _get_supply_note(self, matched, planned):
+        """What reviews will go by instead of what they go by now, in words."""
+        if self.kind != "lead":
+            return False
+        return " ".join(
+            self.env._(
+                "%(rule)s: %(before)s days so far, %(after)s from now on.",
+                rule=rule.name,
+                before=planned[rule.id]["lead_days"][1] - self.lead_change,
+                after=planned[rule.id]["lead_days"][1],
+            )
+            for rule in matched
+        )
 
     def _get_supply(self, rule, rows, leads, capped):
         """Demand and supply of a rule's rows as the review sees them -> (what_if.Demand, what_if.Supply)."""
@@ -751,15 +809,15 @@ class DmsForecastScenario(models.Model):
             ),
         )
 
-    def _change_supply(self, supply, rule, changed, rows, leads):
+    def _change_supply(self, supply, changed):
         """The supply that the review would see with the changed rule."""
         values = {name: getattr(supply, name) for name in supply.__dataclass_fields__}
+        n = len(supply.level)
         if "lead_days" in changed:
-            values["lengths"], values["weights"] = self._get_lead_weights(
-                changed["lead_days"][1], rows, leads
-            )
+            # deliveries so far tell nothing of those to come
+            values["lengths"], values["weights"] = np.array([changed["lead_days"][1]]), np.ones((n, 1))
         if "service_level" in changed:
-            values["level"] = np.full(len(rows), changed["service_level"][1] / 100)
+            values["level"] = np.full(n, changed["service_level"][1] / 100)
         return what_if.Supply(**values)
 
     def _get_lead_weights(self, usual, rows, leads):
@@ -830,7 +888,10 @@ class DmsForecastScenario(models.Model):
                 for target in self._get_targets()
             ]
         )
-        self._set_applied({"override_ids": [Command.set(overrides.ids)]})
+        event = self.kind == "promotion" and self._make_event()
+        self._set_applied(
+            {"override_ids": [Command.set(overrides.ids)], "event_id": event and event.id}
+        )
         self._log(
             self.env._(
                 "Applied: %(percent)+.12g %% from %(begin)s to %(end)s, in the next forecast.",
@@ -840,6 +901,41 @@ class DmsForecastScenario(models.Model):
             ),
             [override._get_html_link() for override in overrides],
         )
+
+    def _make_event(self):
+        """The promotion in the calendar, archived until it is over; nothing where it stands there, or is of some distributors only."""
+        if self.program_id and self._get_program_event():
+            return self.env["dms.calendar.event"]
+        vals = {
+            "name": self.name,
+            "active": False,
+            "kind": "promotion",
+            "date_from": self.date_from,
+            "date_to": self.date_to,
+            "discount": self.discount,
+            "company_id": self.company_id.id,
+            "categ_ids": [Command.set(self.categ_ids.ids)],
+            "product_ids": [Command.set(self.product_ids.ids)],
+        }
+        if self.program_id:
+            vals = self.env["dms.calendar.event"]._prepare_program_vals(self.program_id.sudo()) | {
+                "active": False
+            }
+        elif self.partner_ids:
+            return self.env["dms.calendar.event"]
+        return self.env["dms.calendar.event"].create(vals)
+
+    @api.autovacuum
+    def _show_past_promotions(self):
+        """What is over counts by its overrides no more: from now on the engine learns from it."""
+        past = self.search(
+            [
+                ("state", "=", "applied"),
+                ("event_id.active", "=", False),
+                ("date_to", "<", fields.Date.context_today(self)),
+            ]
+        )
+        past.event_id.active = True
 
     def _get_reason(self):
         if self.kind == "promotion":
@@ -872,16 +968,17 @@ class DmsForecastScenario(models.Model):
 
     def _apply_supply(self):
         """Write the rules that supply the scope, or a narrower one just before each that supplies others too."""
-        Line = self.env["dms.forecast.scenario.line"]
-        used = [rule for (rule,) in Line._read_group([("scenario_id", "=", self.id)], ["rule_id"]) if rule]
         applied, changes = [], []
         touched = self.env["dms.replenishment.rule"]
+        today = fields.Date.to_string(fields.Date.context_today(self))
         for rule in self.env["dms.replenishment.rule"]._get_rules(self.company_id):
-            if rule not in used:
+            changed = self.planned.get(str(rule.id))
+            if not changed:
                 continue
-            changed = self._get_changed_rule(rule)
             before = {name: values[0] for name, values in changed.items()}
             after = {name: values[1] for name, values in changed.items()}
+            if "lead_since" in after:
+                after["lead_since"] = today
             scope = rule._get_narrower(self.company_id, self.partner_ids, self.categ_ids)
             if scope:
                 target = rule._insert_before({**scope, **after, "name": f"{rule.name}: {self.name}"})
@@ -902,7 +999,9 @@ class DmsForecastScenario(models.Model):
             if not rule.exists():
                 changes.append(self.env._("A rule that was changed is deleted by now."))
                 continue
-            differs = [name for name, value in entry["after"].items() if rule[name] != value]
+            differs = [
+                name for name, value in entry["after"].items() if self._get_plain(rule, name) != value
+            ]
             if differs and not entry["made"]:
                 raise UserError(
                     self.env._(
@@ -920,6 +1019,11 @@ class DmsForecastScenario(models.Model):
                 changes += self._describe(rule, entry["after"], entry["before"])
         return changes
 
+    def _get_plain(self, rule, name):
+        """A rule's value as it is kept in JSON."""
+        value = rule[name]
+        return fields.Date.to_string(value) if rule._fields[name].type == "date" else value
+
     def _describe(self, rule, before, after):
         """Each value of a rule that changes, with a link -> list of Markup."""
         texts = []
@@ -931,6 +1035,8 @@ class DmsForecastScenario(models.Model):
             if field.type == "selection":
                 labels = dict(field._description_selection(self.env))
                 words = [labels[word] for word in words]
+            if field.type == "date":
+                words = [format_date(self.env, word) if word else "-" for word in words]
             texts.append(
                 Markup("%s: %s %s → %s")
                 % (

@@ -121,39 +121,15 @@ class DmsReplenishmentReview(models.AbstractModel):
 
     def _propose_lines(self, company, rules, rows):
         """Order quantities of all rows at once -> {partner: (line values, shown at once)}."""
-        rows_by_rule = defaultdict(list)
         partners = self.env["res.partner"].browse(sorted({row[0] for row in rows}))
         agreements = self._get_agreements(partners, company)
-        products = (
-            self.env["product.product"]
-            .browse(sorted({row[1] for row in rows}))
-            .filtered(lambda p: p.active and p.sale_ok)
-        )
-        products.fetch(["uom_id", "categ_id", "weight", "volume", "lst_price"])
-        allowed = {
-            partner.id: set(self._allowed_products(agreement, products).ids)
-            for partner, agreement in agreements.items()
-        }
-        fits_partner = {
-            partner.id: [rule for rule in rules if rule._fits_partner(partner)] for partner in agreements
-        }
-        fits_product = {
-            (rule.id, product.id): rule._fits_product(product) for rule in rules for product in products
-        }
-        classes = {rule.id: (rule.abc or None, rule.xyz or None) for rule in rules}
-        for row in rows:
-            if row[1] not in allowed.get(row[0], ()):
-                continue
-            for rule in fits_partner[row[0]]:
-                abc, xyz = classes[rule.id]
-                if fits_product.get((rule.id, row[1])) and abc in (None, row[8]) and xyz in (None, row[9]):
-                    rows_by_rule[rule].append(row)
-                    break
+        rows_by_rule = rules._match_rows(rows, agreements)
         leads = self._get_lead_times(company)
         capped = self._get_capped(company, partners)
         needs = defaultdict(list)
         for rule, part in rows_by_rule.items():
-            for partner_id, need in self._get_needs(rule, part, leads, capped):
+            known = self._get_rule_leads(company, rule, leads)
+            for partner_id, need in self._get_needs(rule, part, known, capped):
                 needs[partner_id].append((rule, need))
         credit = self._get_credit_left(company, agreements)
         return {
@@ -193,8 +169,15 @@ class DmsReplenishmentReview(models.AbstractModel):
         )
         return set(alerts_sudo.partner_id.ids)
 
-    def _get_lead_times(self, company):
-        """Whole days from order to signature of the company's deliveries of a year -> list of (partner id, days)."""
+    def _get_rule_leads(self, company, rule, leads):
+        """Of the company's deliveries `leads`, those that a rule goes by."""
+        return self._get_lead_times(company, rule.lead_since) if rule.lead_since else leads
+
+    def _get_lead_times(self, company, since=None):
+        """Whole days from order to signature of the company's deliveries of a year -> list of (partner id, days).
+
+        :param since: only of orders from this day on
+        """
         rows = self.env.execute_query(
             SQL(
                 """
@@ -205,10 +188,11 @@ class DmsReplenishmentReview(models.AbstractModel):
                   JOIN sale_order o ON o.id = line.order_id
                  WHERE picking.company_id = %s AND picking.dms_receipt_state = 'received' AND picking.dms_received_on IS NOT NULL
                    AND picking.dms_received_on > %s
-              GROUP BY picking.id
+              GROUP BY picking.id %s
                 """,
                 company.id,
                 fields.Datetime.subtract(fields.Datetime.now(), days=365),
+                SQL("HAVING MIN(o.date_order) >= %s", since) if since else SQL(),
             )
         )
         return [(partner_id, math.floor(max(float(days), 0.0) + 0.5)) for partner_id, days in rows]

@@ -67,6 +67,10 @@ class DmsReplenishmentRule(models.Model):
         default=5,
         help="From order to receipt, until enough deliveries were signed for to know better.",
     )
+    lead_since = fields.Date(
+        "Deliveries Count from",
+        help="Deliveries of orders before this day tell nothing of those to come, for instance since the warehouse moved. Empty: those of a year count.",
+    )
     review_days = fields.Integer("Review every (days)", required=True, default=7)
     target_days = fields.Integer(
         "Fill up for (days)",
@@ -203,20 +207,18 @@ class DmsReplenishmentRule(models.Model):
         path = product.categ_id.parent_path or ""
         return any(path.startswith(categ.parent_path) for categ in self.categ_ids)
 
-    def _match_rows(self, rows, company):
+    def _match_rows(self, rows, agreements):
         """The first rule that fits each row of a review -> {rule: rows}, without rows that no agreement or rule allows.
 
-        :param rows: as :meth:`dms.replenishment.review._read_rows` answers them
+        :param rows: as :meth:`dms.replenishment.review._read_rows` answers them; agreements: {partner: its active agreement}
         """
-        proposals = self.env["dms.replenishment.proposal"]
-        agreements = proposals._get_agreements(
-            self.env["res.partner"].browse(sorted({row[0] for row in rows})), company
-        )
         products = (
             self.env["product.product"]
             .browse(sorted({row[1] for row in rows}))
             .filtered(lambda product: product.active and product.sale_ok)
         )
+        products.fetch(["uom_id", "categ_id", "weight", "volume", "lst_price"])
+        proposals = self.env["dms.replenishment.proposal"]
         allowed = {
             partner.id: set(proposals._allowed_products(agreement, products).ids)
             for partner, agreement in agreements.items()

@@ -1,9 +1,11 @@
 from datetime import timedelta
 
+from freezegun import freeze_time
+
 from odoo import SUPERUSER_ID
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import HttpCase, new_test_user, tagged
 
 from .common import DmsForecastCommon
 
@@ -45,10 +47,13 @@ class ScenarioCommon(DmsForecastCommon):
         run = self.env["dms.forecast.run"]._get_current(self.company)
         rows = proposals._read_rows(self.company, run, None)
         leads = proposals._get_lead_times(self.company)
+        agreements = proposals._get_agreements(self.distributor_north | self.distributor_south, self.company)
         return {
             (partner_id, need["product_id"]): need
-            for rule, part in rules._match_rows(rows, self.company).items()
-            for partner_id, need in proposals._get_needs(rule, part, leads, set())
+            for rule, part in rules._match_rows(rows, agreements).items()
+            for partner_id, need in proposals._get_needs(
+                rule, part, proposals._get_rule_leads(self.company, rule, leads), set()
+            )
         }
 
 
@@ -94,14 +99,41 @@ class TestScenario(ScenarioCommon):
         body = scenario.message_ids[0].body
         self.assertIn("5 → 12", body)
         self.assertIn(f'data-oe-id="{self.rule.id}"', body)
+        self.assertEqual(self.rule.lead_since, self.today)
         with self.assertRaisesRegex(UserError, "already applied"):
             scenario.action_apply()
         self.assertEqual(self.rule.lead_days, 12, "once")
         scenario.action_revert()
-        self.assertEqual(self.rule.lead_days, 5)
+        self.assertRecordValues(self.rule, [{"lead_days": 5, "lead_since": False}])
         self.assertEqual(scenario.state, "cancelled")
         with self.assertRaisesRegex(UserError, "on file"):
             scenario.action_draft()
+
+    def test_days_are_added_to_deliveries_that_are_known(self):
+        """Deliveries took two days: a week longer are nine, whatever the rule supposed, and old ones count no more."""
+        for _each in range(20):
+            order = self._create_order(self.distributor_north, [(self.product_tea, 12, None)])
+            order.action_confirm()
+            for move in order.picking_ids.move_ids:
+                move.write({"quantity": move.product_uom_qty, "picked": True})
+            order.picking_ids.button_validate()
+            order.date_order = order.date_order - timedelta(days=2)
+            order.picking_ids._dms_sign_receipt("Ann", None)
+        self.env.flush_all()
+        was = self._needs()[self.distributor_north.id, self.product_tea.id]
+        self.assertLess(was["lead_days"], 3)
+        scenario = self._scenario(
+            kind="lead", lead_change=7, partner_ids=[Command.set(self.distributor_north.ids)]
+        )
+        scenario.action_compute()
+        self.assertIn("2 days so far, 9 from now on", scenario.effect_note)
+        scenario.action_apply()
+        self.assertRecordValues(scenario.rule_ids, [{"lead_days": 9, "lead_since": self.today}])
+        need = self._needs()[self.distributor_north.id, self.product_tea.id]
+        self.assertEqual(need["lead_days"], 9)
+        line = self._line(scenario, self.distributor_north, self.product_tea)
+        self.assertAlmostEqual(line.reorder_point_before, was["reorder_point"], 3)
+        self.assertAlmostEqual(line.reorder_point_after, need["reorder_point"], 3)
 
     def test_another_service_level_also_of_a_rule_by_cost(self):
         self.rule.write({"service_mode": "cost", "under_cost": 20, "over_cost": 5})
@@ -205,6 +237,7 @@ class TestScenario(ScenarioCommon):
         self.assertGreater(now.total, was.total)
         scenario.action_revert()
         self.assertFalse(scenario.override_ids.filtered("active"))
+        self.assertFalse(scenario.event_id, "it was of one distributor only")
         again = self._series(self._forecast(), self.distributor_north, self.product_tea)
         self.assertAlmostEqual(again.total, was.total, 3)
 
@@ -297,6 +330,17 @@ class TestScenario(ScenarioCommon):
         scenario.action_compute()
         self.assertEqual(scenario.line_ids.product_id, self.product_tea)
         self.assertGreater(scenario.effect_percent, 0)
+        scenario.action_apply()
+        event = scenario.event_id
+        self.assertRecordValues(event, [{"program_id": program.id, "active": False, "discount": 15}])
+        self.env["dms.calendar.event"].with_user(self.user_manager).action_load_programs()
+        self.assertFalse(event.active, "it is counted once")
+        with freeze_time(self.today + timedelta(days=25)):
+            self.env["dms.forecast.scenario"]._show_past_promotions()
+        self.assertTrue(event.active, "the engine learns from what is over")
+        self.assertEqual(scenario.copy().program_id, program)
+        with self.assertRaisesRegex(UserError, "stands in the calendar"):
+            scenario.copy().action_compute()
 
     def test_old_results_are_refused(self):
         scenario = self._scenario(kind="lead", lead_change=7)
@@ -472,3 +516,15 @@ class TestScenarioAccess(ScenarioCommon):
             scenario.with_user(portal).read(["name"])
         with self.assertRaises(AccessError):
             scenario.line_ids.with_user(portal).read(["cash_after"])
+
+
+@tagged("post_install", "-at_install")
+class TestScenarioTour(ScenarioCommon, HttpCase):
+    def test_a_longer_delivery_in_the_browser(self):
+        self.start_tour(
+            "/odoo/action-dms_forecast.dms_forecast_scenario_action",
+            "dms_scenario_longer_delivery",
+            login=self.user_manager.login,
+        )
+        self.env.invalidate_all()
+        self.assertEqual(self.rule.lead_days, 12)
