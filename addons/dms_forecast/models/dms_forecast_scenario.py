@@ -889,9 +889,7 @@ class DmsForecastScenario(models.Model):
             ]
         )
         event = self.kind == "promotion" and self._make_event()
-        self._set_applied(
-            {"override_ids": [Command.set(overrides.ids)], "event_id": event and event.id}
-        )
+        self._set_applied({"override_ids": [Command.set(overrides.ids)], "event_id": event and event.id})
         self._log(
             self.env._(
                 "Applied: %(percent)+.12g %% from %(begin)s to %(end)s, in the next forecast.",
@@ -999,9 +997,7 @@ class DmsForecastScenario(models.Model):
             if not rule.exists():
                 changes.append(self.env._("A rule that was changed is deleted by now."))
                 continue
-            differs = [
-                name for name, value in entry["after"].items() if self._get_plain(rule, name) != value
-            ]
+            differs = [name for name, value in entry["after"].items() if self._get_plain(rule, name) != value]
             if differs and not entry["made"]:
                 raise UserError(
                     self.env._(

@@ -112,7 +112,7 @@ class TestScenario(ScenarioCommon):
     def test_days_are_added_to_deliveries_that_are_known(self):
         """Deliveries took two days: a week longer are nine, whatever the rule supposed, and old ones count no more."""
         for _each in range(20):
-            order = self._create_order(self.distributor_north, [(self.product_tea, 12, None)])
+            order = self._create_order(self.distributor_north, [(self.product_tea, 12, 1.0)])
             order.action_confirm()
             for move in order.picking_ids.move_ids:
                 move.write({"quantity": move.product_uom_qty, "picked": True})
