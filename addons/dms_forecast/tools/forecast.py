@@ -37,7 +37,7 @@ __all__ = [
     "since_first_sale",
 ]
 
-ENGINE_VERSION = "2.2"
+ENGINE_VERSION = "2.3"
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
 UNTESTED = (
     "mean 8",
@@ -276,11 +276,11 @@ class _Job:
         usual = np.maximum(ordinary[:, : self.horizon].sum(1), TINY)
         total = np.cumsum(path, axis=1)
         expected = np.stack([total[:, p - 1] for p in self.periods], axis=1)
-        learnt = (panel, self.quantiles, self.levels, self.indices, self.tests, self.volume)
+        learnt = (panel, self.quantiles, self.levels, self.indices, self.tests, self.volume, self.moments)
         tested, error, signed = self._tested()
         return Forecast(
             point=path[:, : self.horizon],
-            bands=DailyBands(*learnt, self.moments).bands(path[:, : self.horizon]),
+            bands=DailyBands(*learnt).bands(path[:, : self.horizon]),
             quantiles=self.quantiles,
             cumulative=PeriodBands(*learnt).bands(self.periods, expected),
             expected=expected,

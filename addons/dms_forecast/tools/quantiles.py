@@ -14,6 +14,10 @@ MOMENT_DAYS = 1000  # tested days below which a class of momentum does as its vo
 SPIKES = 3  # spikes' demand that no ratio goes beyond
 MOST_OFTEN = 0.9  # share of days with an order beyond which a better day means larger orders instead
 FEWEST = 100  # tested days below which a class has nothing to say
+FLATTERY = 1.1  # errors of what is ahead over those of backtests, by which the weights were chosen
+CLASS_TESTS = 100  # tests of whole periods that outweigh the market in a class's quantiles
+OWN_TESTS = 20  # and that outweigh the class in how large a series' errors are
+FAR = 4.0  # standard errors beyond which one counts no more in that
 GRID = np.linspace(0, 1, 201)  # probabilities of an order size's quantile function
 
 
@@ -223,13 +227,18 @@ def ensemble_shares(error, worth, probability, picks=PICKS):
 
 
 class PeriodBands:
-    """Quantiles of cumulative demand from cumulative backtest errors, standardised by sqrt(dispersion x expected demand)."""
+    """Quantiles of cumulative demand from cumulative backtest errors.
 
-    def __init__(self, panel, probabilities, levels, indices, tests, volume):
+    Errors are standardised by sqrt(dispersion x expected demand), and by how much larger the series' own were than its class's. Their
+    quantiles are the mean of those of its volume class and of its class of momentum (averaging quantiles, as for :class:`DailyBands`).
+    """
+
+    def __init__(self, panel, probabilities, levels, indices, tests, volume, moments):
         """Arguments as for :class:`DailyBands`."""
         self.panel, self.probabilities, self.tests = panel, probabilities, tests
         self.levels, self.indices = levels, indices
         self.classes, self.count = size_classes(volume)
+        self.moments, self.moment_count = moments
 
     def bands(self, periods, expected):
         """-> (Q, n, P), ascending along Q and P
@@ -253,28 +262,58 @@ class PeriodBands:
         return np.maximum.accumulate(bands, axis=2)
 
     def _standard_errors(self, period):
-        """Class quantiles of standardised errors over a period -> (Q, n), None when untested."""
-        panel, values, where = self.panel, [], []
-        for o, stop in enumerate(self.tests.origins):
-            if stop + period > panel.width:
-                continue
-            seen = panel.seen[:, stop : stop + period]
-            share = self.indices[stop][:, np.arange(period) % panel.season]
-            path = self.levels[stop] * (share * seen).sum(1)
-            actual = panel.y[:, stop : stop + period].sum(1, dtype=np.float64)
-            ok = self.tests.valid[:, o] & (path > 0) & (seen.mean(1) > 0.6)
-            values.append(((actual - path) / np.sqrt(panel.dispersion * np.maximum(path, TINY)))[ok])
-            where.append(np.flatnonzero(ok))
-        if not values or sum(map(len, values)) < 30:
+        """Quantiles of each series' standardised errors over a period -> (Q, n), None when untested."""
+        origins = [
+            (o, stop) for o, stop in enumerate(self.tests.origins) if stop + period <= self.panel.width
+        ]
+        if not origins:
             return None
-        values, member = np.concatenate(values), self.classes[np.concatenate(where)]
-        out = np.empty((len(self.probabilities), panel.n))
+        found = [self._errors(o, stop, period) for o, stop in origins]
+        errors, tested = (np.stack(parts, axis=1) for parts in zip(*found, strict=True))
+        if tested.sum() < 30:
+            return None
+        without, own = self._own_scale(errors, tested)
+        values = (errors / without)[tested]
+        moment = np.stack([self.moments[stop] for _o, stop in origins], axis=1)[tested]
+        by_volume = self._quantiles(values, self.classes[np.nonzero(tested)[0]], self.count)
+        by_moment = self._quantiles(values, moment, self.moment_count)
+        mean = (by_volume[self.classes] + by_moment[self.moments[self.panel.width]]) / 2
+        return FLATTERY * own * mean.T
+
+    def _errors(self, o, stop, period):
+        """Standardised errors of the backtest number `o` -> (n,), 0 where the series could not be tested; bool (n,) where it could."""
+        panel = self.panel
+        seen = panel.seen[:, stop : stop + period]
+        share = self.indices[stop][:, np.arange(period) % panel.season]
+        path = self.levels[stop] * (share * seen).sum(1)
+        actual = panel.y[:, stop : stop + period].sum(1, dtype=np.float64)
+        tested = self.tests.valid[:, o] & (path > 0) & (seen.mean(1) > 0.6)
+        return tested * (actual - path) / np.sqrt(panel.dispersion * np.maximum(path, TINY)), tested
+
+    def _own_scale(self, errors, tested):
+        """How much larger a series' errors are than its class's, by root mean square shrunk to it -> without each test (n, O), with all (n,).
+
+        An error is not measured by a scale that it is in, or large ones would look small.
+        """
+        square = np.clip(errors, -FAR, FAR) ** 2
+        count = tested.sum(1)
+        sums, tests = (np.bincount(self.classes, part, self.count) for part in (square.sum(1), count))
+        usual = ((sums + TINY) / (tests + TINY))[self.classes]
+        rest = (square.sum(1, keepdims=True) - square + OWN_TESTS * usual[:, None]) / (
+            count[:, None] - tested + OWN_TESTS
+        )
+        whole = (square.sum(1) + OWN_TESTS * usual) / (count + OWN_TESTS)
+        return np.sqrt(rest / usual[:, None]), np.sqrt(whole / usual)
+
+    def _quantiles(self, values, member, count):
+        """Quantiles of the values of each class, shrunk to the market's -> (count, Q)."""
         market = np.quantile(values, self.probabilities)
-        for k in range(self.count):
+        out = np.tile(market, (count, 1))
+        for k in range(count):
             inside = values[member == k]
-            share = len(inside) / (len(inside) + 50)
-            own = np.quantile(inside, self.probabilities) if len(inside) else market
-            out[:, self.classes == k] = (share * own + (1 - share) * market)[:, None]
+            if len(inside):
+                share = len(inside) / (len(inside) + CLASS_TESTS)
+                out[k] = share * np.quantile(inside, self.probabilities) + (1 - share) * market
         return out
 
 
