@@ -96,7 +96,7 @@ CREATE TABLE IF NOT EXISTS dms_trace_event_epc (
     epc text NOT NULL
 );
 CREATE INDEX IF NOT EXISTS dms_trace_event_epc_epc_idx ON dms_trace_event_epc (epc text_pattern_ops);
-CREATE INDEX IF NOT EXISTS dms_trace_event_epc_event_idx ON dms_trace_event_epc (event_id);
+DROP INDEX IF EXISTS dms_trace_event_epc_event_idx;
 
 CREATE UNLOGGED TABLE IF NOT EXISTS dms_trace_rate (
     bucket text PRIMARY KEY,

@@ -1,21 +1,17 @@
 import io
-import json
 import uuid
+
+from psycopg2.errors import UniqueViolation
 
 from odoo import api, fields, models
 from odoo.tools import SQL
 
-from ..tools import epcis, epcis_schema
+from ..tools import epcis_rows, epcis_schema
 
 MAX_EVENTS = 5000
 MAX_BYTES = 32 << 20
 MAX_ERRORS = 100
-_COLUMNS = (
-    "id", "event_id", "event_type", "action", "biz_step", "disposition", "event_time", "record_time", "error_time",
-    "read_point", "biz_location", "code_count", "document", "context", "capture_id", "company_id", "user_id",
-    "create_uid", "create_date", "write_uid", "write_date",
-)  # fmt: skip
-_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+_COLUMNS = ("id", *epcis_rows.COLUMNS, "record_time", "capture_id", "company_id", "user_id")
 
 
 class EpcisRefusal(Exception):
@@ -72,7 +68,7 @@ class DmsEpcisCapture(models.Model):
         try:
             events = epcis_schema.check_document(document)
             context = epcis_schema.read_context(document["@context"])
-            self._dump(context)
+            epcis_rows.dump(context)
         except (ValueError, RecursionError) as error:
             raise EpcisRefusal([str(error)[:500]]) from error
         accepted, errors = self._check_events(events, context)
@@ -102,34 +98,20 @@ class DmsEpcisCapture(models.Model):
 
     @api.model
     def _check_events(self, events, context):
-        """``([(place, event, text, context, columns)], sentences)``; an event that stands twice counts once."""
+        """``([(place, row)], sentences)``; an event that stands twice counts once."""
         accepted, errors, seen = [], [], set()
+        reader = epcis_rows.Reader(context)
         for place, event in enumerate(events):
             try:
-                epcis_schema.check_event(event)
-                own = context | epcis_schema.read_context(event.get("@context"))
-                columns = epcis.read_columns(event, own)
-                text = self._dump(event)
+                row = reader.read(event)
             except (ValueError, RecursionError) as error:
                 errors.append(f"eventList[{place}]: {error}"[:500])
                 continue
-            key = columns["event_id"], columns["error_time"]
+            key = row.event_id, row.error_time
             if key not in seen:
                 seen.add(key)
-                accepted.append((place, event, text, own, columns))
+                accepted.append((place, row))
         return accepted, errors
-
-    @api.model
-    def _dump(self, content):
-        """An event or a context as text that the database can hold.
-
-        :raise ValueError: for what it can't: NUL, half a character, numbers without end
-        """
-        text = json.dumps(content, ensure_ascii=False, allow_nan=False)
-        if "\\u0000" in text:
-            raise ValueError("a text has the character NUL")
-        text.encode()
-        return text
 
     def _store(self, accepted):
         """Write events by COPY; those that are known stay as they are.
@@ -143,79 +125,84 @@ class DmsEpcisCapture(models.Model):
         self.env.flush_all()
         cr.execute("SELECT nextval('dms_trace_event_id_seq') FROM generate_series(1, %s)", [len(accepted)])
         ids = [row[0] for row in cr.fetchall()]
-        now = fields.Datetime.now()
-        fixed = [self.id, self.company_id.id, self.env.uid, self.env.uid, now, self.env.uid, now]
-        rows, epcs = [], {}
-        for event_id, (_place, event, text, context, columns) in zip(ids, accepted, strict=True):
-            epcs[event_id] = epcis.read_epcs(event)
-            rows.append(
-                [
-                    event_id,
-                    *(columns[name] for name in _COLUMNS[1:7]),
-                    now,
-                    *(columns[name] for name in _COLUMNS[8:11]),
-                    len(epcs[event_id]),
-                    text,
-                    json.dumps(context, ensure_ascii=False) if context else None,
-                    *fixed,
-                ]
+        fixed = f"{fields.Datetime.now()}\t{self.id}\t{self.company_id.id}\t{self.env.uid}\n"
+        numbered = [(number, row) for number, (_place, row) in zip(ids, accepted, strict=True)]
+        lines = [f"{number}\t{row.cells}\t{fixed}" for number, row in numbered]
+        new, clashes = set(ids), ()
+        if not self._copy_new(lines, [row.event_id for _number, row in numbered]):
+            new, clashes = self._merge(lines)
+        found = (row.lines(number) for number, row in numbered if number in new)
+        self._copy("dms_trace_event_epc (event_id, kind, epc)", found)
+        places = {row.event_id: place for place, row in accepted}
+        errors = [
+            f"eventList[{places[event_id]}]: another event has the eventID {event_id[:120]} already."
+            for event_id in sorted(clashes, key=places.get)
+        ]
+        self.env["dms.trace.event"].invalidate_model()
+        return len(new), errors
+
+    def _copy_new(self, lines, event_ids):
+        """Copy the lines into the events, unless one of them is known.
+
+        :return: whether they are stored
+        """
+        known = self.env.execute_query(
+            SQL(
+                "SELECT 1 FROM dms_trace_event WHERE company_id = %s AND event_id = ANY(%s) LIMIT 1",
+                self.company_id.id,
+                event_ids,
             )
+        )
+        if known:
+            return False
+        try:
+            with self.env.cr.savepoint(flush=False):
+                self._copy(f"dms_trace_event ({', '.join(_COLUMNS)})", lines)
+        except UniqueViolation:
+            # Somebody else captured one of them meanwhile.
+            return False
+        return True
+
+    def _merge(self, lines):
+        """Copy the lines beside the events, and add those that are not known.
+
+        :return: ``(IDs of the new rows, event IDs that are known with another content)``
+        """
+        cr = self.env.cr
         columns = SQL(", ").join(SQL.identifier(name) for name in _COLUMNS)
-        cr.execute("DROP TABLE IF EXISTS dms_epcis_stage")
         cr.execute(
             SQL(
                 "CREATE TEMP TABLE dms_epcis_stage ON COMMIT DROP AS SELECT %s FROM dms_trace_event LIMIT 0",
                 columns,
             )
         )
-        cr.copy_expert("COPY dms_epcis_stage FROM STDIN", _copy_text(rows))
-        new = {
-            event_id
-            for (event_id,) in self.env.execute_query(
-                SQL(
-                    """
-                    INSERT INTO dms_trace_event (%(columns)s) SELECT %(columns)s FROM dms_epcis_stage
-                        ON CONFLICT DO NOTHING RETURNING id
-                    """,
-                    columns=columns,
-                )
+        self._copy("dms_epcis_stage", lines)
+        added = self.env.execute_query(
+            SQL(
+                """
+                INSERT INTO dms_trace_event (%(columns)s) SELECT %(columns)s FROM dms_epcis_stage
+                    ON CONFLICT DO NOTHING RETURNING id
+                """,
+                columns=columns,
             )
-        }
-        cr.copy_expert(
-            "COPY dms_trace_event_epc (event_id, kind, epc) FROM STDIN",
-            _copy_text(
-                (event_id, kind, epc)
-                for event_id, found in epcs.items()
-                if event_id in new
-                for kind, epc in found
-            ),
         )
-        clashes = self._find_clashes() if len(new) < len(ids) else {}
-        places = {columns["event_id"]: place for place, _event, _text, _context, columns in accepted}
-        errors = [
-            f"eventList[{places[event_id]}]: another event has the eventID {event_id[:120]} already."
-            for event_id in sorted(clashes, key=places.get)
-        ]
-        cr.execute("DROP TABLE dms_epcis_stage")
-        self.env["dms.trace.event"].invalidate_model()
-        return len(new), errors
-
-    def _find_clashes(self):
-        """IDs of staged events that differ from what is stored under their ID."""
-        return {
-            event_id
-            for (event_id,) in self.env.execute_query(
-                SQL(
-                    """
-                    SELECT s.event_id FROM dms_epcis_stage s
-                      JOIN dms_trace_event e ON e.company_id = s.company_id AND e.event_id = s.event_id
-                       AND e.error_time IS NOT DISTINCT FROM s.error_time
-                     WHERE e.id <> s.id AND e.document IS NOT NULL
-                       AND e.document::jsonb - 'recordTime' <> s.document::jsonb - 'recordTime'
-                    """
-                )
+        clashes = self.env.execute_query(
+            SQL(
+                """
+                SELECT DISTINCT s.event_id FROM dms_epcis_stage s
+                  JOIN dms_trace_event e ON e.company_id = s.company_id AND e.event_id = s.event_id
+                   AND e.error_time IS NOT DISTINCT FROM s.error_time
+                 WHERE e.id <> s.id AND e.document IS NOT NULL
+                   AND e.document - 'recordTime' <> s.document - 'recordTime'
+                """
             )
-        }
+        )
+        cr.execute("DROP TABLE dms_epcis_stage")
+        return {number for (number,) in added}, {event_id for (event_id,) in clashes}
+
+    def _copy(self, target, lines):
+        stream = io.BytesIO("".join(lines).encode())
+        self.env.cr.copy_expert(f"COPY {target} FROM STDIN", stream, 1 << 18)
 
     def _to_epcis(self):
         """The capture job as the standard describes it."""
@@ -243,13 +230,3 @@ class DmsEpcisCapture(models.Model):
         action = self.env["ir.actions.act_window"]._for_xml_id("dms_traceability.dms_trace_event_action")
         action["domain"] = [("capture_id", "=", self.id)]
         return action
-
-
-def _copy_text(rows):
-    """A readable stream for COPY: tabs between, ``\\N`` for nothing."""
-    stream = io.StringIO()
-    for row in rows:
-        stream.write("\t".join("\\N" if cell is None else str(cell).translate(_ESCAPES) for cell in row))
-        stream.write("\n")
-    stream.seek(0)
-    return stream

@@ -16,6 +16,8 @@ class DmsTraceEvent(models.Model):
     _description = "Trace Event"
     _order = "event_time desc, id desc"
     _rec_name = "biz_step"
+    # Who recorded it and when are fields of the event, and nothing changes later: each column costs each event.
+    _log_access = False
 
     _STEPS = {
         # business step: (event type, action, disposition)

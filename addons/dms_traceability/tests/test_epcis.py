@@ -126,6 +126,23 @@ class TestEpcis(DmsTraceCommon, HttpCase):
         captures = self.env["dms.epcis.capture"].search([])
         self.assertEqual(captures.sorted("id").mapped("stored_count"), [5, 0])
 
+    def test_known_beside_new(self):
+        self._capture([make_event(1)])
+        self._capture([make_event(1), make_event(2)])
+        self.assertEqual(self._numbers(), [1, 2])
+        self.assertEqual(self._numbers(MATCH_epc="urn:epc:id:sgtin:0614141.107346.1"), [1])
+        self.assertEqual(self._numbers(MATCH_epc="urn:epc:id:sgtin:0614141.107346.2"), [2])
+        self.assertEqual(self.env["dms.epcis.capture"].search([], limit=1).stored_count, 1)
+
+    def test_number_of_queries(self):
+        Capture = self.env["dms.epcis.capture"].with_user(self.storeman)
+        Capture._capture(make_document([make_event(number) for number in range(10)]))
+        before = self.env.cr.sql_log_count
+        Capture._capture(make_document([make_event(number) for number in range(10, 20)]))
+        queries = self.env.cr.sql_log_count - before
+        with self.assertQueryCount(queries):
+            Capture._capture(make_document([make_event(number) for number in range(20, 220)]))
+
     def test_known_id_with_other_content(self):
         event_id = "urn:uuid:374d95fc-9457-4a51-bd6a-0bba133845a8"
         self._capture([make_event(1, eventID=event_id)])

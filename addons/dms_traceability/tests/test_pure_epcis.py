@@ -5,8 +5,8 @@ import unittest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odoo.addons.dms_traceability.tools import epcis, epcis_hash, epcis_schema
-from odoo.addons.dms_traceability.tools.epcis_id import canonical
+from odoo.addons.dms_traceability.tools import epcis, epcis_hash, epcis_rows, epcis_schema
+from odoo.addons.dms_traceability.tools.epcis_id import canonical, canonical_list
 
 SPACE = {"example": "http://ns.example.com/epcis/"}
 OBJECT = {
@@ -163,6 +163,92 @@ class TestSchema(unittest.TestCase):
         self.assertEqual(epcis_schema.read_context([epcis.CONTEXT, SPACE, typed, None]), SPACE | typed)
         with self.assertRaises(ValueError):
             epcis_schema.read_context({f"p{number}": "http://example.com/" for number in range(1000)})
+
+
+class TestRows(unittest.TestCase):
+    """Events read together, with what they share worked out once, are those read one by one."""
+
+    def _read(self, read, event):
+        try:
+            row = read(event)
+        except ValueError as error:
+            return str(error)
+        cells = dict(zip(epcis_rows.COLUMNS, row.cells.split("\t"), strict=True))
+        # Key order is all that may differ; the backslashes of COPY are those of JSON once more.
+        document = json.loads(cells.pop("document").replace("\\\\", "\\"))
+        return (
+            row.event_id,
+            row.error_time,
+            cells,
+            document,
+            {kind: sorted(links) for kind, links in row.epcs},
+        )
+
+    def _check(self, *events, context=SPACE):
+        reader = epcis_rows.Reader(context)
+        for event in events:
+            alone = self._read(epcis_rows.Reader(context)._read_alone, event)
+            self.assertEqual(self._read(reader.read, event), alone, event)
+
+    def test_events_of_one_shape(self):
+        event = {name: value for name, value in OBJECT.items() if name != "eventID"}
+        lists = (
+            ["urn:epc:id:sgtin:0614141.107346.1", "urn:epc:id:sgtin:0614141.107346.AB9"],
+            ["urn:epc:id:sgtin:0614141.107346.1", "urn:epc:id:sgtin:0614141.107346.1"],
+            ["urn:epc:id:sgtin:0614141.107346.1", "urn:epc:id:sgtin:0614141.107347.1"],
+            ["urn:epc:id:sgtin:0614141.107346.1", "urn:epc:id:sgtin:0614141.107346.A%2FB"],
+            ["urn:epc:id:sgtin:0614141.107346.1\nurn:epc:id:sgtin:0614141.107346.2"],
+            ["urn:epc:id:sgtin:0614141.107346.1", "urn:epc:id:sgtin:0614141.107346."],
+            ["urn:epc:id:sgtin:0614141.107346.1", 7],
+            ["https://brand.example/01/09506000134352/10/B/21/AB7", "https://brand.example/01/09506000134352/10/B/21/8"],
+            ["https://id.gs1.org/01/09506000134353/21/AB7"],
+            ["urn:epc:id:sscc:0614141.1234567890"],
+            ["urn:epcglobal:cbv:btt:po", "urn:x:\\"],
+            [],
+        )  # fmt: skip
+        self._check(*({**event, "epcList": epcs} for epcs in lists))
+        self._check(*({**event, "epcList": epcs, "eventID": "ni:///x?ver=CBV2.0"} for epcs in lists))
+        self._check(
+            *(
+                {**event, "epcList": lists[0], "eventTime": f"2026-02-{day}T00:00:00.0005Z"}
+                for day in (27, 28, 29)
+            )
+        )
+        self._check(
+            *(
+                {**event, "epcList": lists[0], "bizTransactionList": pairs}
+                for pairs in (
+                    [
+                        {"type": "po", "bizTransaction": "urn:x:2"},
+                        {"type": "inv", "bizTransaction": "urn:x:1"},
+                    ],
+                    [{"type": "po", "bizTransaction": "https://x.example/gtin/9506000134352/ser/7"}],
+                    [{"bizTransaction": "urn:x:1"}],
+                    [{"type": "polishing", "bizTransaction": "urn:x:1"}],
+                    [],
+                )
+            )
+        )
+
+    def test_context_that_changes_identifiers(self):
+        self._check(OBJECT, {**OBJECT, "epcList": ["https://x.example/1"]}, context={"https": "urn:y:"})
+
+    @given(st.sampled_from(sorted(OBJECT)), JSON)
+    def test_one_spoilt_field(self, field, value):
+        self._check(OBJECT, OBJECT | {field: value}, OBJECT)
+
+    @given(st.lists(st.text(alphabet="ab1.%/-é\n", max_size=4), min_size=1, max_size=4))
+    def test_lists_of_identifiers(self, serials):
+        for head in ("urn:epc:id:sgtin:0614141.107346.", "https://x.example/01/09506000134352/21/"):
+            uris = [head + serial for serial in serials]
+            self.assertEqual(canonical_list(uris, lambda uri: True), [canonical(uri) for uri in uris])
+
+    def test_fields_of_the_standard_in_events_of_others(self):
+        event = {**OBJECT, "type": "example:polishing"}
+        epcis_schema.check_event(event)
+        for change in ({"bizStep": []}, {"epcList": 5}, {"readPoint": "x"}, {"quantityList": ["x"]}):
+            with self.assertRaises(ValueError):
+                epcis_schema.check_event(event | change)
 
 
 class TestQuery(unittest.TestCase):

@@ -9,11 +9,12 @@ import datetime
 import hashlib
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 from .epcis_id import canonical
 
 _TIME = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?(Z|[+-][0-9]{2}:?[0-9]{2})"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?(Z|[+-][0-9]{2}:?[0-9]{2})"
 )
 _HALF_MILLISECOND = datetime.timedelta(microseconds=500)
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,2})?|[+-]?\.[0-9]+")
@@ -108,13 +109,50 @@ def event_id(event, context=None):
     :param dict event: as JSON-LD, bare words or full names of the vocabulary
     :param dict context: what the document's own context says, beside GS1's: {prefix: namespace}; the rest is ignored
     """
-    digest = hashlib.sha256(pre_hash(event, context).encode("utf-8", "surrogatepass")).hexdigest()
+    return _name(pre_hash(event, context))
+
+
+def _name(line):
+    digest = hashlib.sha256(line.encode("utf-8", "surrogatepass")).hexdigest()
     return f"ni:///sha-256;{digest}?ver=CBV2.0"
 
 
 def pre_hash(event, context=None):
     """The line of text that is hashed."""
-    return _Writer(context or {}).write(event)
+    fixed, rest = _Writer(context or {}).write(event)
+    return "".join(fixed + sorted(rest))
+
+
+def transactions(pairs):
+    """Text of ``bizTransactionList`` in the line.
+
+    :param pairs: list of ``(bare word, URI)``, with no URI that a context changes
+    """
+    texts = [f"type={_CBV}BTT-{word}bizTransaction={canonical(uri)}" for word, uri in pairs]
+    return "bizTransactionList" + "".join(sorted(texts))
+
+
+class Line:
+    """The line of many events that are the same but for some fields of the standard.
+
+    :param dict event: one of them
+    :param dict context: as of :func:`event_id`
+    :param names: the fields in which they differ; all of them have these
+    """
+
+    def __init__(self, event, context, names):
+        same = {name: value for name, value in event.items() if name not in names}
+        self._fixed, rest = _Writer(context).write(same, names)
+        self._gaps = [(place, part.name) for place, part in enumerate(self._fixed) if isinstance(part, _Gap)]
+        self._rest = [part for part in rest if not isinstance(part, _Gap)]
+        self._rest_gaps = [part.name for part in rest if isinstance(part, _Gap)]
+
+    def event_id(self, texts):
+        """ID of the event with these texts in its line: {field: text}, of all fields in which events differ."""
+        fixed = self._fixed.copy()
+        for place, name in self._gaps:
+            fixed[place] = texts[name]
+        return _name("".join(fixed + sorted(self._rest + [texts[name] for name in self._rest_gaps])))
 
 
 def parse_time(text):
@@ -125,16 +163,20 @@ def parse_time(text):
     match = _TIME.fullmatch(text)
     if not match:
         raise ValueError("no time with a time zone")
-    *numbers, fraction, zone = match.groups()
-    micros = round(float(f"0.{fraction or 0}") * 1_000_000)
-    moment = datetime.datetime(*map(int, numbers))
-    minutes = 0
-    if zone != "Z":
-        minutes = (int(zone[1:3]) * 60 + int(zone[-2:])) * (-1 if zone[0] == "-" else 1)
+    whole, fraction, zone = match.groups()
+    moment = datetime.datetime.fromisoformat(whole)
     try:
-        return moment + datetime.timedelta(microseconds=micros) - datetime.timedelta(minutes=minutes)
+        if fraction:
+            moment += datetime.timedelta(microseconds=round(float(f"0.{fraction}") * 1_000_000))
+        return moment if zone == "Z" else moment - _read_zone(zone)
     except OverflowError as error:
         raise ValueError("the time is out of range") from error
+
+
+@lru_cache(maxsize=4096)
+def _read_zone(zone):
+    minutes = int(zone[1:3]) * 60 + int(zone[-2:])
+    return datetime.timedelta(minutes=-minutes if zone[0] == "-" else minutes)
 
 
 def format_time(moment):
@@ -147,20 +189,32 @@ def _is_time(name):
     return "time" in name.lower() and "offset" not in name.lower()
 
 
+class _Gap(NamedTuple):
+    """Where the text of a field belongs."""
+
+    name: str
+
+
 class _Writer:
     def __init__(self, context):
         self.context = {name: text for name, text in context.items() if isinstance(text, str)}
 
-    def write(self, event):
+    def write(self, event, gaps=()):
+        """Parts in the order of the standard, and those that are sorted behind them; ``gaps`` are left open."""
         parts = [f"eventType={event['type']}"]
-        parts += [self._field(name, event[name]) for name in _ORDER if name in event]
-        rest = [
+        parts += [
+            _Gap(name) if name in gaps else self._field(name, event[name])
+            for name in _ORDER
+            if name in event or name in gaps
+        ]
+        rest = [_Gap(name) for name in gaps if name not in _ORDER]
+        rest += [
             self._pairs(name, event[name]) if name in _PAIRS else part
             for name in event
             if name not in _ORDER and name not in _IGNORED
             for part in ([""] if name in _PAIRS else self._others(name, event[name]))
         ]
-        return "".join(parts + sorted(rest))
+        return parts, rest
 
     # --- Fields of the standard -------------------------------------------------------------------
 

@@ -21,6 +21,8 @@ _NUMBERED = {
     "gsin": ("402", 16, None), "itip": ("8006", 13, "21"), "grai": ("8003", 12, ""), "gdti": ("253", 12, ""),
     "sgcn": ("255", 12, ""),
 }  # fmt: skip
+# Of a product, as AI (21) has them.
+_MAX_SERIAL = 20
 _FREE = {"giai": "8004", "ginc": "401"}
 #: Schemes whose reference begins with a digit that the key has in front of the company prefix.
 _INDICATOR = {"sgtin", "lgtin", "upui", "itip", "sscc"}
@@ -34,6 +36,46 @@ def canonical(uri):
     if uri.startswith(("http://", "https://")):
         return _from_link(uri) or uri
     return uri
+
+
+def canonical_list(uris, accepts):
+    """:func:`canonical` of each, quickly where many are serial numbers of one product.
+
+    :param uris: list, not empty, of whatever it holds
+    :param accepts: whether one is text that may be read; asked for what stands before serial numbers, or for each
+    :return: list, or None when one is not accepted
+    """
+    first = uris[0]
+    if not accepts(first):
+        return None
+    head = first[: max(first.rfind("."), first.rfind("/")) + 1]
+    root = _serial_root(head)
+    if root:
+        try:
+            # One text, so that it is searched once and not item by item.
+            nothing, *serials = f"\n{chr(10).join(uris)}".split(f"\n{head}")
+        except TypeError:
+            return None
+        together = "".join(serials)
+        if (
+            not nothing
+            and len(serials) == len(uris)
+            and "" not in serials
+            and together.isascii()
+            and together.isalnum()
+            and len(max(serials, key=len)) <= _MAX_SERIAL
+        ):
+            return [root + serial for serial in serials]
+    return [canonical(uri) for uri in uris] if all(map(accepts, uris)) else None
+
+
+@lru_cache(maxsize=4096)
+def _serial_root(head):
+    """Canonical form of what stands before a serial number, where any letters and digits may follow; else None."""
+    if not (head.startswith("urn:epc:id:sgtin:") or head.endswith("/21/")) or "?" in head or "#" in head:
+        return None
+    link = canonical(f"{head}1")
+    return link[:-1] if link.endswith("/21/1") else None
 
 
 def _from_urn(uri):
@@ -84,6 +126,8 @@ def _link(*path):
 
 
 def _from_link(uri):
+    if not gs1_link.may_be(uri):
+        return None
     try:
         link = gs1_link.parse(uri.partition("#")[0].rstrip("/"), zero_suppressed=True, words=True)
     except Gs1Error:

@@ -19,11 +19,11 @@ MAX_URI = 512
 MAX_CONTEXT = 20_000
 
 _URI = {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}\\^`]+$", "maxLength": MAX_URI}
-_TIME = {
-    "type": "string",
-    "pattern": r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-    r"(\.[0-9]{1,9})?(Z|[+\-]([01][0-9]|2[0-3]):[0-5][0-9])$",
-}
+TIME_PATTERN = (
+    r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+    r"(\.[0-9]{1,9})?(Z|[+\-]([01][0-9]|2[0-3]):[0-5][0-9])"
+)
+_TIME = {"type": "string", "pattern": f"^{TIME_PATTERN}$"}
 _TEXT = {"type": "string", "maxLength": MAX_TEXT}
 _NUMBER = {"type": "number"}
 # A word of another vocabulary is a URI that does not claim to be one of the CBV.
@@ -188,12 +188,15 @@ EVENTS = {
         },
     ),
 }
-#: An event type of others: its name is a URI, or has a prefix.
+#: An event type of others: its name is a URI, or has a prefix. Fields with a name of the standard are the standard's.
 EXTENDED = {
     "type": "object",
-    "properties": {**_EVENT, "type": _URI},
+    "properties": {
+        **_EVENT, **_COMMON, **_ACTION, **_PERSISTENT, **_CHILDREN, **_TRANSFORMED, **_ILMD,
+        "type": _URI, "epcList": _EPCS, "quantityList": _QUANTITIES,
+    },
     "required": ["type", "eventTime", "eventTimeZoneOffset"],
-}
+}  # fmt: skip
 DOCUMENT = {
     "type": "object",
     "required": ["@context", "type", "schemaVersion", "creationDate", "epcisBody"],

@@ -25,6 +25,8 @@ _WORDS = {
     "gdti": "253", "ginc": "401", "gsin": "402", "grai": "8003", "giai": "8004", "cpid": "8010", "cpsn": "8011",
     "gmn": "8013", "payto": "415",
 }  # fmt: skip
+# A link without one of these in its path is none of GS1's.
+_KEY = re.compile(rf"/(?:[0-9]{{2,4}}|{'|'.join(_WORDS)})/")
 _FORBIDDEN = re.compile(r"[^!#-;=?-\[\]_a-z~]")
 _HOST = re.compile(r"([0-9A-Za-z.\-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
@@ -60,6 +62,11 @@ def escape(text):
 def escape_query(text):
     """A value as it stands in a query."""
     return quote_plus(text, safe="", encoding="latin-1", errors="replace")
+
+
+def may_be(uri):
+    """Whether an address could be a Digital Link: cheap, and never wrong when it says no."""
+    return _KEY.search(uri) is not None
 
 
 def unescape(text):
