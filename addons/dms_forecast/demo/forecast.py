@@ -1,10 +1,28 @@
-"""Who bottles the drinks, how distributors are resupplied, and what the forecast says about both."""
+"""Who bottles the drinks, how distributors are resupplied and pass goods on, and what the forecast says about all of it."""
 
 from datetime import timedelta
 
 from odoo.fields import Command
 
 from odoo.addons.dms_channel.demo.world import World
+
+#: What lies at a distributor of a campaign that was called off, in days of its mean sale: product, distributor, days.
+LEFT_OVER = (
+    ("QH-M01", "north", 110),
+    ("QH-M04", "south", 120),
+    ("QH-M04", "central", 130),
+    ("QH-T02", "east", 100),
+)
+#: Yuan for a kilogram and days of transport between territories; None: everywhere.
+LANES = (
+    (None, None, 0.9, 6),
+    ("east", None, 0.7, 4),
+    ("north", "east", 0.5, 3),
+    ("south", "east", 0.5, 3),
+    ("central", "east", 0.35, 2),
+    ("east", "north", 0.5, 3),
+    ("east", "east", 0.25, 1),
+)
 
 
 class ForecastWorld(World):
@@ -13,7 +31,7 @@ class ForecastWorld(World):
 
 
 def load(env):
-    ForecastWorld(env).run(supply, rules, forecasts, health, answers, scenarios)
+    ForecastWorld(env).run(supply, leftovers, lanes, rules, forecasts, health, plan, answers, scenarios)
 
 
 def supply(world):
@@ -63,6 +81,73 @@ def supply(world):
             for product in products
         ]
     )
+
+
+def leftovers(world):
+    """Goods of a campaign that was called off, at distributors that ordered for it; others could sell them."""
+    moves = world.env["dms.channel.move"].sudo()
+    vals_list = []
+    since = world.today - timedelta(days=90)
+    for code, key, days in LEFT_OVER:
+        partner, product = world.ref(f"distributor_{key}"), world.product(code)
+        known = moves.search(
+            [
+                ("partner_id", "=", partner.id),
+                ("product_id", "=", product.id),
+                ("kind", "in", ("sell_in", "sell_out")),
+            ]
+        )
+        last = known.filtered(lambda move: move.kind == "sell_in" and move.lot_id).sorted("date")[-1:]
+        sold = -sum(
+            known.filtered(lambda move: move.kind == "sell_out" and move.date > since).mapped("quantity")
+        )
+        quantity = 12 * round(sold / 90 * days / 12)
+        vals_list.append(
+            {
+                "kind": "sell_in",
+                "partner_id": partner.id,
+                "product_id": product.id,
+                "lot_id": last.lot_id.id,
+                # later than any count, which would know better
+                "date": world.today - timedelta(days=1),
+                "quantity": quantity,
+                "price_unit": last.price_unit,
+                "currency_id": last.currency_id.id,
+                "amount": quantity * last.price_unit,
+                "origin": "Campaign called off",
+            }
+        )
+    moves.create(vals_list)
+
+
+def lanes(world):
+    """What carriers ask for between the regions, and what the paper work of a transfer costs."""
+    scale = world.price_scale
+    world.company.dms_transfer_handling = world.company.currency_id.round(20 * scale)
+    territory = {None: world.env["dms.territory"]} | {
+        code: world.ref(f"territory_{code}") for code in ("north", "south", "central", "east")
+    }
+    records = world.env["dms.transfer.lane"].create(
+        [
+            {
+                "company_id": world.company.id,
+                "from_territory_id": territory[start].id,
+                "to_territory_id": territory[end].id,
+                "cost_kg": world.company.currency_id.round(cost * scale),
+                "days": days,
+                "least_kg": 20,
+            }
+            for start, end, cost, days in LANES
+        ]
+    )
+    world.name(records, [f"transfer_lane_{number}" for number in range(1, len(LANES) + 1)])
+
+
+def plan(world):
+    """The transfers that the night would have planned."""
+    found = world.env["dms.transfer.plan"].with_user(world.ref("user_manager")).create({})
+    found.action_plan()
+    world.name(found, ["transfer_plan"])
 
 
 def rules(world):

@@ -7,7 +7,7 @@ from ..tools import transfer_plan
 
 SOLD_DAYS = 91  # whose sales say at what price a distributor sells
 #: Share of a product's gain that may be given away for speed where lots or handling make the search long.
-GAP = 0.001
+GAP = 0.01
 #: Where a taker's margin is known from, the best source last.
 RATE, GUIDANCE, SOLD = MARGIN_SOURCES = ("rate", "guidance", "sold")
 

@@ -306,10 +306,11 @@ class DmsTransferPlan(models.Model):
         available = np.maximum(stock, 0) + transit + coming
         cost = np.where(price > 0, price, np.array([product.lst_price for product in products]))
         margin, source = network._get_margins(company, partners, products, cost)
-        size, gain = transfer_plan.need_tiers(available, demand, probabilities, margin, pack)
+        # of a unit and a day, for whoever has it
+        holding = cost * company._dms_clearance_terms().holding / 365
+        size, gain = transfer_plan.need_tiers(available, demand, probabilities, margin, pack, holding, daily)
         # the first pack of a surplus lies until the cover is through, the last until all is sold
         lies = np.maximum((days + cover) / 2, 0)
-        holding = company._dms_clearance_terms().holding
         plant_cost, plant_stock = self._get_plant(company, partners, products, lanes, pack, arcs["weight"])
         return {
             "partners": partners,
@@ -328,7 +329,7 @@ class DmsTransferPlan(models.Model):
                 "surplus": transfer_plan.surplus_packs(stock, leaving, keep, pack),
                 "size": size,
                 "gain": gain,
-                "relief": pack * cost * holding * lies / 365,
+                "relief": pack * holding * lies,
                 "handling": self.handling,
                 "plant_cost": plant_cost,
                 "plant_stock": plant_stock,

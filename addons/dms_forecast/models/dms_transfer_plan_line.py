@@ -31,7 +31,7 @@ class DmsTransferPlanLine(models.Model):
     margin = fields.Monetary(
         "Taker's Margin",
         readonly=True,
-        help="On what it is expected to sell more within 30 days: price that it sells at, less what the goods cost it.",
+        help="On what it is expected to sell more within 30 days: price that it sells at, less what the goods cost it and holding them until then.",
     )
     saved = fields.Monetary(
         "Giver Saves",
@@ -97,8 +97,8 @@ class DmsTransferPlanLine(models.Model):
             )
             line.giver_reason = " ".join(line._get_giver_sentences(figures))
             line.taker_reason = self.env._(
-                "%(product)s: you have %(there)s %(unit)s with what is on its way, and may sell up to %(demand)s in 30 days. %(quantity)s more let you"
-                " sell about %(sold)s more in that time; at your margin of %(margin_unit)s each that is about %(margin)s.",
+                "%(product)s: you have %(there)s %(unit)s with what is on its way, and may sell up to %(demand)s in 30 days. %(quantity)s more are expected"
+                " to earn you about %(margin)s: your margin of %(margin_unit)s for each that sells in that time, less the holding until then.",
                 **figures,
             )
 
@@ -134,7 +134,6 @@ class DmsTransferPlanLine(models.Model):
             "lies": self.lie_days,
             "there": number(self.taker_stock),
             "demand": number(math.ceil(self.taker_demand)),
-            "sold": number(round(self.margin / self.margin_unit) if self.margin_unit else 0),
             "margin_unit": money(self.margin_unit),
             "margin": money(self.margin),
             "saved": money(self.saved),

@@ -206,8 +206,17 @@ class TestSurplusAndNeed(unittest.TestCase):
 
     def test_nothing_is_gained_where_goods_sell_below_their_price(self):
         size, gain = transfer_plan.need_tiers([[0.0]], np.array([[[9.0]]]), [0.5], -2.0, [3.0])
-        self.assertEqual(gain.max(), 0)
-        self.assertEqual(size.sum(), 3)
+        self.assertEqual((gain.max(), size.sum()), (0, 0))
+
+    def test_what_sells_late_is_held_until_then(self):
+        """Packs of 6 at a margin of 2, of which a day costs 0.05 a unit, and 2 are sold a day."""
+        demand = np.array([12.0, 24.0])[:, None, None]
+        size, gain = transfer_plan.need_tiers([[0.0]], demand, [0.5, 0.9], 2.0, [6.0], 0.05, 2.0)
+        # two packs sell with the chance 0.75 after 3 days on average, two with 0.3 after 9
+        packs = gain[0, 0][size[0, 0] > 0]
+        np.testing.assert_allclose(packs, [6 * (2 * 0.75 - 0.05 * 3), 6 * (2 * 0.3 - 0.05 * 9)])
+        size, gain = transfer_plan.need_tiers([[0.0]], demand, [0.5, 0.9], 2.0, [6.0], 0.1, 2.0)
+        self.assertEqual(size.sum(), 2, "what costs more than it earns is no need")
 
     def test_what_keeps_longest_is_given_only_as_far_as_the_giver_can_spare_it(self):
         def shelf(kept, cover, batches, stock=100):

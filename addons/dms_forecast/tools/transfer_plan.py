@@ -19,11 +19,9 @@ from scipy.sparse import csr_array
 #: Gains of fractions of a cent decide nothing.
 TINY = 1e-7
 #: Arcs of a product's programme to begin with, for each taker.
-FIRST_ARCS = 6
+FIRST_ARCS = 20
 #: With more arcs than these a mixed programme is not solved to its end; how far its answer can be from the best is told.
-MIXED_ARCS = 300
-#: Rounds in which handling is spread over what the round before sent.
-SCALINGS = 3
+MIXED_ARCS = 60
 
 
 @dataclass
@@ -133,18 +131,20 @@ def shelf_packs(stock, kept, cover, pack, place, product, days, units):
     return Shelf(place, product, days, np.maximum(packs, 0).astype(np.int64))
 
 
-def need_tiers(available, demand, probabilities, margin, pack):
+def need_tiers(available, demand, probabilities, margin, pack, holding=0.0, daily=1.0):
     """How much a taker gains with each further pack, from the quantiles of its demand.
 
     Between the quantiles of the probabilities p and q a unit is sold with the chance 1 - (p + q) / 2, up to the first one with the chance
     1 - p / 2, beyond the last with none. A pack's gain is the number of its units that are sold in expectation, times the margin (expected
-    sales are the integral of the survival function; Silver, Pyke and Thomas 2017, Inventory and Production Management, ch. 9).
+    sales are the integral of the survival function; Silver, Pyke and Thomas 2017, Inventory and Production Management, ch. 9), less the
+    holding until what is there before it is sold. Packs that gain nothing are no need.
 
     :param available: (n, P) units there and on their way
     :param demand: (Q, n, P) quantiles of the demand until goods could come otherwise, ascending in Q
     :param probabilities: (Q,) ascending in (0, 1)
     :param margin: (n, P) or (P,) money a unit: what it sells for less what it costs the taker; nothing is gained where it is negative
     :param pack: (P,) units of a pack
+    :param holding: (n, P) money that a unit costs the taker each day that it lies; daily: (n, P) units that it sells a day
     :return: size (n, P, 2Q) int packs, gain (n, P, 2Q) money a pack, never rising
     """
     demand = np.maximum.accumulate(np.maximum(np.asarray(demand, float), 0), axis=0)
@@ -166,6 +166,10 @@ def need_tiers(available, demand, probabilities, margin, pack):
 
     worth = np.stack([sold(end) - sold(start) for start, end in zip(starts, ends, strict=True)])
     gain = np.where(size > 0, worth / np.maximum(size, 1), 0.0) * margin
+    before = available + (starts + ends) / 2 * pack
+    lies = np.divide(before, daily, out=np.zeros_like(before), where=np.broadcast_to(daily, before.shape) > 0)
+    gain = np.where(size > 0, gain - lies * holding * pack, 0.0)
+    size, gain = np.where(gain > TINY, size, 0), np.maximum(gain, 0)
     return np.moveaxis(size, 0, -1).astype(np.int64), np.moveaxis(gain, 0, -1)
 
 
@@ -354,7 +358,7 @@ def _solve(problem, gap):
     packs, plant, bound, reduced = _linear(problem, rows, columns, problem.handling / np.maximum(largest, 1))
     if not problem.handling and not ((packs > 0) & (packs < problem.lot)).any():
         return packs, plant, bound
-    near, value = _possible(problem, rows, columns, packs, plant)
+    near, value = _possible(problem, packs, plant)
     # an arc whose lot at its reduced cost takes more from the bound than lies between the two is in no better plan
     lot = problem.lot[rows, columns]
     kept = ((reduced * lot <= bound - value + TINY) & (lot <= largest)) | (near[0][rows, columns] > 0)
@@ -368,23 +372,17 @@ def _solve(problem, gap):
     return *max(near, found, key=lambda plan_of: _value(problem, *plan_of)[1]), min(most, bound)
 
 
-def _possible(problem, rows, columns, packs, plant):
-    """A good plan that keeps lots and pays its handling, from the linear one -> (packs (g, t), plant (t,)), value.
+def _possible(problem, packs, plant):
+    """A good plan that keeps lots and pays its handling -> (packs (g, t), plant (t,)), value.
 
-    Handling is spread anew over what the round before sent on each arc (dynamic slope scaling; Kim and Pardalos 1999,
-    https://doi.org/10.1016/S0167-6377(98)00049-4).
+    It is the better one of two: the linear plan without what is not possible, or the best arcs one after another; both filled up with what
+    then still pays.
     """
-    slope = problem.handling / problem.lot
-    best, value = None, -np.inf
-    for scaling in range(SCALINGS + 1 if problem.handling else 1):
-        if scaling:
-            slope = np.where(packs > 0, problem.handling / np.maximum(packs, 1), slope)
-            packs, plant, _bound, _reduced = _linear(problem, rows, columns, slope[rows, columns])
-        repaired = _repair(problem, packs, plant)
-        worth = _value(problem, *repaired)[1]
-        if worth > value:
-            best, value = repaired, worth
-    return best, value
+    nothing = np.zeros_like(packs), np.zeros_like(plant)
+    plans = [_supply(problem, *_fill(problem, *begun)) for begun in (nothing, _repair(problem, packs, plant))]
+    values = [_value(problem, *plan)[1] for plan in plans]
+    best = int(np.argmax(values))
+    return plans[best], values[best]
 
 
 def _linear(problem, rows, columns, handling):
@@ -542,6 +540,59 @@ def _repair(problem, packs, plant):
         if not used.any() or loss.max() <= TINY:
             return packs, plant
         packs[np.unravel_index(loss.argmax(), loss.shape)] = 0
+
+
+def _fill(problem, packs, plant):
+    """Send what is left on the arcs where it still pays, the best one first: lots that were left out make room for others."""
+    left = problem.supply - packs.sum(1)
+    got = packs.sum(0) + plant
+    open_limits = problem.limit_packs - np.array(
+        [packs[i, who].sum() for i, who in zip(problem.limit_giver, problem.limit_taker, strict=True)]
+    )
+    before = np.cumsum(problem.size, axis=1) - problem.size
+    following = np.where(problem.size > 0, np.clip(before + problem.size - got[:, None], 0, problem.size), 0)
+    reachable = np.where(following > 0, problem.gain, 0).max(1)
+    room = problem.need - got
+    least = np.where(packs > 0, 1, problem.lot)
+    spread = np.where(packs > 0, 0, problem.handling / problem.lot)
+    score = reachable[None] - np.where(np.isfinite(problem.cost), problem.cost, np.inf) - spread
+    rows, columns = np.nonzero((score > TINY) & (left[:, None] >= least) & (room[None] >= least))
+    packs = packs.copy()
+    order = np.argsort(-score[rows, columns], kind="stable")
+    for i, j in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
+        most = min(left[i], problem.need[j] - got[j])
+        own = (problem.limit_giver == i) & problem.limit_taker[:, j]
+        if own.any():
+            most = min(most, open_limits[own].min())
+        if most < least[i, j]:
+            continue
+        tiers = np.clip(before[j] + problem.size[j] - got[j], 0, problem.size[j])
+        tiers = np.where(problem.gain[j] - problem.cost[i, j] > TINY, tiers, 0)
+        tiers = np.clip(most - (np.cumsum(tiers) - tiers), 0, tiers)
+        amount = tiers.sum()
+        earned = (tiers * (problem.gain[j] - problem.cost[i, j])).sum()
+        if amount < least[i, j] or earned <= (0 if packs[i, j] else problem.handling) + TINY:
+            continue
+        packs[i, j] += int(amount)
+        left[i] -= amount
+        got[j] += amount
+        open_limits[own] -= amount
+    return packs, plant
+
+
+def _supply(problem, packs, plant):
+    """Let the plant send what it has left where it still earns most."""
+    got = packs.sum(0) + plant
+    before = np.cumsum(problem.size, axis=1) - problem.size
+    tiers = np.clip(before + problem.size - np.maximum(got[:, None], before), 0, problem.size)
+    net = np.where(tiers > 0, problem.gain - problem.plant_cost[:, None], -np.inf)
+    order = np.argsort(-net, axis=None, kind="stable")
+    order = order[net.ravel()[order] > TINY]
+    left = problem.plant_stock - plant.sum()
+    sizes = tiers.ravel()[order]
+    sent = np.zeros(net.size, np.int64)
+    sent[order] = np.clip(left - (np.cumsum(sizes) - sizes), 0, sizes)
+    return packs, plant + sent.reshape(net.shape).sum(1)
 
 
 def _value(problem, packs, plant):
