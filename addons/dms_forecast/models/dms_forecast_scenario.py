@@ -147,7 +147,7 @@ class DmsForecastScenario(models.Model):
             ("program_type", "in", ("promotion", "promo_code", "buy_x_get_y")),
         ],
         check_company=True,
-        help="Fills in days, depth and products; they can be changed.",
+        help="Fills in days, depth and products; they can be changed. Archived ones can be tried too: those in the calendar are in the forecast already.",
     )
     date_from = fields.Date("From", compute="_compute_program", store=True, readonly=False)
     date_to = fields.Date("Until", compute="_compute_program", store=True, readonly=False)
@@ -897,8 +897,18 @@ class DmsForecastScenario(models.Model):
                 begin=format_date(self.env, begin),
                 end=format_date(self.env, self.date_to),
             ),
-            [override._get_html_link() for override in overrides],
+            [override._get_html_link() for override in overrides] + self._get_warnings(),
         )
+
+    def _get_warnings(self):
+        """What to mind once the change is in force."""
+        if self.kind == "promotion" and not self.program_id:
+            return [
+                self.env._(
+                    "Once its programme is set up, the calendar counts the promotion too: take this back then."
+                )
+            ]
+        return []
 
     def _make_event(self):
         """The promotion in the calendar, archived until it is over; nothing where it stands there, or is of some distributors only."""

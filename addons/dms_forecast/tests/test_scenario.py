@@ -235,6 +235,7 @@ class TestScenario(ScenarioCommon):
             now.total - was.total, line.demand_after - line.demand_before, delta=0.15 * was.total
         )
         self.assertGreater(now.total, was.total)
+        self.assertIn("take this back then", scenario.message_ids[0].body)
         scenario.action_revert()
         self.assertFalse(scenario.override_ids.filtered("active"))
         self.assertFalse(scenario.event_id, "it was of one distributor only")
@@ -333,7 +334,7 @@ class TestScenario(ScenarioCommon):
         scenario.action_apply()
         event = scenario.event_id
         self.assertRecordValues(event, [{"program_id": program.id, "active": False, "discount": 15}])
-        self.env["dms.calendar.event"].with_user(self.user_manager).action_load_programs()
+        self._forecast()  # which loads programmes
         self.assertFalse(event.active, "it is counted once")
         with freeze_time(self.today + timedelta(days=25)):
             self.env["dms.forecast.scenario"]._show_past_promotions()
