@@ -69,13 +69,13 @@ def figures(outcome):
 
 
 class TestProperties(unittest.TestCase):
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(cases)
     def test_no_change_has_no_effect(self, case):
         before, after = run(case), run(case, factor=np.ones(91))
         np.testing.assert_array_equal(figures(before), figures(after))
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(cases, st.floats(0, 0.029))
     def test_a_higher_service_level_never_means_less_stock_or_service(self, case, more):
         before, after = run(case), run(case, level=case["level"] + more)
@@ -84,14 +84,14 @@ class TestProperties(unittest.TestCase):
             self.assertTrue((high >= low - 1e-6 * (1 + np.abs(low))).all(), name)
         self.assertTrue((after.lost <= before.lost + 1e-6 * (1 + before.demand)).all())
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(cases, st.integers(1, 30))
     def test_a_longer_delivery_never_lowers_the_reorder_point(self, case, more):
         before, after = run(case), run(case, lead=case["lead"] + more)
         self.assertTrue((after.reorder >= before.reorder - 1e-9).all())
         self.assertTrue((after.order_up_to >= before.order_up_to - 1e-6 * (1 + before.order_up_to)).all())
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(cases)
     def test_without_demand_nothing_is_ordered_or_lost_and_stock_lies(self, case):
         case = case | {"daily": [0.0] * len(case["daily"])}
@@ -104,7 +104,7 @@ class TestProperties(unittest.TestCase):
         np.testing.assert_allclose(outcome.stock, 12)
         np.testing.assert_array_equal(outcome.fill, 1)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(cases, st.floats(-0.9, 3))
     def test_the_order_and_company_of_series_do_not_matter(self, case, change):
         factor = what_if.demand_factor(91, 20, 33, change)
@@ -114,7 +114,7 @@ class TestProperties(unittest.TestCase):
         alone = figures(run(case | {"daily": case["daily"][:1]}, factor=factor))
         np.testing.assert_array_equal(together[:, :1], alone)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(cases, st.floats(0.01, 3), st.integers(0, 80), st.integers(0, 40))
     def test_more_demand_is_asked_for_and_what_is_lost_is_within_it(self, case, change, first, length):
         before = run(case)
@@ -127,7 +127,7 @@ class TestProperties(unittest.TestCase):
             self.assertTrue(((outcome.fill >= 0) & (outcome.fill <= 1)).all())
             self.assertTrue((outcome.cycle_service <= 1 + 1e-12).all())
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(cases, st.integers(0, 20), st.floats(-0.99, 2), st.integers(1, 91))
     def test_all_goods_are_accounted_for(self, case, lead, change, days):
         """What came in is what was sold and what is left, unless stock ran off without an order."""

@@ -277,8 +277,13 @@ def _mean_lead(supply):
 def _paths(demand, factor, reach):
     """Expected demand up to the end of each day, without and with the change -> (n, reach + 1) each."""
     n, days = factor.shape
-    usual = np.stack([_expected(demand, day) for day in range(reach + 1)], axis=1)
-    usual = np.maximum.accumulate(usual, axis=1)
+    grid = np.concatenate([[0.0], np.asarray(demand.periods, float)])
+    known = np.concatenate([np.zeros((n, 1)), demand.expected], axis=1)
+    day = np.arange(reach + 1)
+    right = np.clip(np.searchsorted(grid, day), 1, len(grid) - 1)
+    share = (day - grid[right - 1]) / (grid[right] - grid[right - 1])
+    usual = known[:, right - 1] * (1 - share) + known[:, right] * share
+    usual = np.maximum.accumulate(np.maximum(usual, 0), axis=1)
     daily = np.diff(usual, axis=1)
     daily[:, :days] *= factor
     changed = np.concatenate([np.zeros((n, 1)), np.cumsum(daily, axis=1)], axis=1)
@@ -287,8 +292,8 @@ def _paths(demand, factor, reach):
 
 
 def _at(path, day):
-    """A path between whole days -> (n,) for day (n,)."""
-    rows = np.arange(len(path))
+    """A path between whole days -> like `day`, (n,) or (n, k)."""
+    rows = np.arange(len(path)).reshape((-1,) + (1,) * (day.ndim - 1))
     day = np.clip(day, 0, path.shape[1] - 1)
     low = np.minimum(day.astype(int), path.shape[1] - 2)
     share = day - low
@@ -297,7 +302,7 @@ def _at(path, day):
 
 def _windows(path, length, days):
     """Demand of `length` (n,) days from the beginning of each day on -> (n, days)."""
-    return np.stack([_at(path, day + length) - path[:, day] for day in range(days)], axis=1)
+    return _at(path, length[:, None] + np.arange(days)) - path[:, :days]
 
 
 def _ratio(changed, usual, length, days):
@@ -401,16 +406,12 @@ def _short(y, distribution, ratio):
     """E[(D - y)+] of a demand that is `ratio` (n,) times the distribution, for positions y (n, G) -> (n, G)."""
     knots, marks = distribution
     ratio = ratio[:, None]
-    scaled = np.where(ratio > 0, y / np.where(ratio > 0, ratio, 1), 0)
-    total = np.zeros_like(scaled)
-    for i, mass in enumerate(np.diff(marks)):
-        low, high = knots[:, [i]], knots[:, [i + 1]]
-        width = high - low
-        inside = np.where(
-            width > 0, np.clip(high - scaled, 0, None) ** 2 / (2 * np.where(width > 0, width, 1)), 0
-        )
-        total += mass * np.where(scaled <= low, (low + high) / 2 - scaled, np.where(scaled < high, inside, 0))
-    return np.where(ratio > 0, total * ratio, 0.0)
+    scaled = np.where(ratio > 0, y / np.where(ratio > 0, ratio, 1), 0)[:, :, None]
+    low, high = knots[:, None, :-1], knots[:, None, 1:]
+    width = high - low
+    inside = np.clip(high - scaled, 0, None) ** 2 / (2 * np.where(width > 0, width, 1))
+    part = np.where(scaled <= low, (low + high) / 2 - scaled, np.where((scaled < high) & (width > 0), inside, 0))
+    return np.where(ratio > 0, (part * np.diff(marks)).sum(2) * ratio, 0.0)
 
 
 def _left(y, distribution, ratio):
@@ -424,15 +425,10 @@ def _chance(y, distribution, ratio):
     """P(D <= y) -> (n, G)."""
     knots, marks = distribution
     ratio = ratio[:, None]
-    scaled = np.where(ratio > 0, y / np.where(ratio > 0, ratio, 1), np.inf)
-    total = np.zeros_like(y)
-    for i, mass in enumerate(np.diff(marks)):
-        low, high = knots[:, [i]], knots[:, [i + 1]]
-        width = high - low
-        inside = np.where(
-            width > 0,
-            (np.minimum(scaled, high) - low) / np.where(width > 0, width, 1),
-            (scaled >= low).astype(float),
-        )
-        total += mass * np.clip(inside, 0, 1)
-    return total
+    scaled = np.where(ratio > 0, y / np.where(ratio > 0, ratio, 1), np.inf)[:, :, None]
+    low, high = knots[:, None, :-1], knots[:, None, 1:]
+    width = high - low
+    inside = np.where(
+        width > 0, (np.minimum(scaled, high) - low) / np.where(width > 0, width, 1), scaled >= low
+    )
+    return (np.clip(inside, 0, 1) * np.diff(marks)).sum(2)
