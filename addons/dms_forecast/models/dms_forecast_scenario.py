@@ -114,7 +114,9 @@ class DmsForecastScenario(models.Model):
         default="lead",
         tracking=True,
     )
-    weeks = fields.Integer("Look Ahead (weeks)", required=True, default=13, help="How far the effect is looked at.")
+    weeks = fields.Integer(
+        "Look Ahead (weeks)", required=True, default=13, help="How far the effect is looked at."
+    )
     partner_ids = fields.Many2many(
         "res.partner",
         string="Distributors",

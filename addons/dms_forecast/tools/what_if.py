@@ -410,7 +410,9 @@ def _short(y, distribution, ratio):
     low, high = knots[:, None, :-1], knots[:, None, 1:]
     width = high - low
     inside = np.clip(high - scaled, 0, None) ** 2 / (2 * np.where(width > 0, width, 1))
-    part = np.where(scaled <= low, (low + high) / 2 - scaled, np.where((scaled < high) & (width > 0), inside, 0))
+    part = np.where(
+        scaled <= low, (low + high) / 2 - scaled, np.where((scaled < high) & (width > 0), inside, 0)
+    )
     return np.where(ratio > 0, (part * np.diff(marks)).sum(2) * ratio, 0.0)
 
 
