@@ -19,8 +19,8 @@ class TestReceive(DmsPortalCommon):
         ]
         cls.unit = cls.env["dms.code"].browse(cls.codes.first_key)
 
-    def _scan(self, texts):
-        return self.make_jsonrpc_request("/my/receive/scan", {"texts": texts})
+    def _scan(self, texts, **params):
+        return self.make_jsonrpc_request("/my/receive/scan", {"texts": texts, **params})
 
     def test_on_a_phone(self):
         self.start_tour(
@@ -47,6 +47,20 @@ class TestReceive(DmsPortalCommon):
         code = self.env["dms.code"].browse(self.codes.first_key + 24)
         code.invalidate_recordset()
         self.assertEqual((code.holder_id, code.partner_id), (self.outlet, self.distributor_north))
+
+    def test_sell_and_take_back(self):
+        self.start_tour(
+            f"/my/receive?work=sale&code={self.links[0]}", "dms_portal_sell", login=self.clerk_north.login
+        )
+        self.env.invalidate_all()
+        self.assertEqual(self.unit.state, "sold")
+        self.authenticate(self.clerk_south.login, self.clerk_south.login)
+        self.assertFalse(self._scan([self.links[0]], work="take_back")["outcomes"][0]["ok"])
+        self.assertIn("error", self._scan([self.links[0]], work="destroy"))
+        self.authenticate(self.clerk_north.login, self.clerk_north.login)
+        self.assertTrue(self._scan([self.links[0]], work="take_back")["outcomes"][0]["ok"])
+        self.env.invalidate_all()
+        self.assertEqual(self.unit.state, "received")
 
     def test_others_get_nothing(self):
         for user in (self.clerk_south, self.clerk_other):

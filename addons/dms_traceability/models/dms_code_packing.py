@@ -14,7 +14,7 @@ from .dms_code_tables import (
     LOGISTIC_KEY,
     MAX_DEPTH,
     RANKS,
-    RECEIVED,
+    SOLD,
     UNIT,
     VOID,
 )
@@ -65,7 +65,7 @@ class DmsCodePacking(models.AbstractModel):
         if name != "state":
             return SQL("COALESCE(%s)", SQL(", ").join([own, *boxes]))
         covered = [
-            SQL("CASE WHEN %s BETWEEN %s AND %s THEN %s END", box, ASSIGNED, RECEIVED, box) for box in boxes
+            SQL("CASE WHEN %s BETWEEN %s AND %s THEN %s END", box, ASSIGNED, SOLD, box) for box in boxes
         ]
         return SQL("GREATEST(%s)", SQL(", ").join([own, *covered]))
 

@@ -4,28 +4,60 @@ from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ..tools import codes
-from .dms_code_tables import RECEIVED, SHIPPED, STATES
+from .dms_code_tables import RECEIVED, SHIPPED, SOLD, STATES
 
 MAX_SCANS = 500
 
 
 class DmsCodeReceipt(models.AbstractModel):
-    """Distributors, sub-distributors and outlets scan in what they received."""
+    """Distributors, sub-distributors and outlets scan in what they received, and out what they sold."""
 
     _name = "dms.code.receipt"
-    _description = "Receipt of Unit Codes"
+    _description = "Receipt and Sale of Unit Codes"
 
     @api.model
     def _receive(self, partner, texts):
-        """Take labels over for a member of the channel, each for itself; scanning one again changes nothing.
+        """Take labels over for a member of the channel; scanning one again changes nothing. See :meth:`_scan_for`.
 
         Goods may come from the brand (a delivery to the partner), from who supplies it, or from another distributor by
         a transfer that was shipped. A label that stands in a package leaves it.
+        """
+        return self._scan_for(partner, texts, "receipt")
+
+    @api.model
+    def _sell(self, partner, texts):
+        """Labels that a member of the channel sold to consumers; what was not scanned in before is so now. See :meth:`_scan_for`."""
+        return self._scan_for(partner, texts, "sale")
+
+    @api.model
+    def _take_back(self, partner, texts):
+        """Labels that consumers brought back, or that were scanned as sold by mistake. See :meth:`_scan_for`."""
+        return self._scan_for(partner, texts, "take_back")
+
+    @api.model
+    def _scan_for(self, partner, texts, work):
+        """Do some work on labels for a member of the channel, each for itself.
 
         :param partner: the distributor or outlet, a commercial partner
         :param texts: at most 500 Digital Links, element strings, SSCC or serials
+        :param work: ``receipt``, ``sale`` or ``take_back``
         :return: list of dicts ``text``, ``ok``, ``again``, ``units``, ``product``, ``message`` aligned with ``texts``
         """
+        judge, apply, done, again = {
+            "receipt": (
+                self._judge_receipt,
+                self._apply_receipt,
+                self.env._("Received."),
+                self.env._("Scanned in already."),
+            ),
+            "sale": (self._judge_sale, self._apply_sale, self.env._("Sold."), self.env._("Sold already.")),
+            "take_back": (
+                self._judge_take_back,
+                self._apply_take_back,
+                self.env._("Taken back."),
+                self.env._("Taken back already."),
+            ),
+        }[work]
         texts = [str(text)[:200] for text in texts[:MAX_SCANS]]
         gtins = set()
         if any(len(text.strip()) == 14 for text in texts):
@@ -53,19 +85,19 @@ class DmsCodeReceipt(models.AbstractModel):
                 "units": sum(inside.values()),
                 "product": ", ".join(orders_sudo.product_id.mapped("name")) if info else "",
             }
-            source, message = self._judge_receipt(partner, info and rows[info["key"]], orders_sudo, transfers)
+            source, message = judge(partner, info and rows[info["key"]], orders_sudo, transfers)
             if source == "again" or (info and info["key"] in seen):
-                outcome.update(ok=True, again=True, message=self.env._("Scanned in already."))
+                outcome.update(ok=True, again=True, message=again)
             elif source:
                 seen.add(info["key"])
                 moves[source].append(info["key"])
-                outcome.update(ok=True, message=self.env._("Received."))
+                outcome.update(ok=True, message=done)
             else:
                 # Who has no right to the goods learns nothing of them.
                 outcome.update(message=message, units=0, product="")
             outcomes.append(outcome)
         for source, own in moves.items():
-            self._apply_receipt(partner, source, own, rows)
+            apply(partner, source, own, rows)
         return outcomes
 
     @api.model
@@ -90,6 +122,24 @@ class DmsCodeReceipt(models.AbstractModel):
         return None, self.env._("It was not sent to you. Keep it apart and tell who delivered it.")
 
     @api.model
+    def _judge_sale(self, partner, row, orders, transfers):
+        """As :meth:`_judge_receipt`; ``own`` where the partner has the goods."""
+        if row and row["state"] == SOLD and (row["holder_id"] or row["partner_id"]) == partner.id:
+            return "again", None
+        source, message = self._judge_receipt(partner, row, orders, transfers)
+        return ("own" if source == "again" else source), message
+
+    @api.model
+    def _judge_take_back(self, partner, row, orders, transfers):
+        """``sold`` where the partner sold the goods, ``again`` where it has them."""
+        if row and orders and (row["holder_id"] or row["partner_id"]) == partner.id:
+            if row["state"] == SOLD:
+                return "sold", None
+            if row["state"] == RECEIVED:
+                return "again", None
+        return None, self.env._("It was not sold by you, so it can't come back to you.")
+
+    @api.model
     def _get_receivable_transfers(self, partner):
         """``{giver id: product ids}`` of transfers to the partner that are on their way or were just received."""
         lines_sudo = (
@@ -103,8 +153,7 @@ class DmsCodeReceipt(models.AbstractModel):
 
     @api.model
     def _apply_receipt(self, partner, source, keys, rows):
-        standing = [key for key in keys if rows[key]["case_key"]]
-        self._take_out(standing)
+        self._take_out([key for key in keys if rows[key]["case_key"]])
         values = {
             "brand": SQL("state = %s", RECEIVED),
             "upstream": SQL("state = %s, holder_id = %s", RECEIVED, partner.id),
@@ -124,13 +173,35 @@ class DmsCodeReceipt(models.AbstractModel):
                     self._inside_keys(keys),
                 )
             )
+        self._tell(partner, "receiving", keys, {"source": source})
+        self.invalidate_model()
+
+    @api.model
+    def _apply_sale(self, partner, source, keys, rows):
+        if source == "own":
+            self._take_out([key for key in keys if rows[key]["case_key"]])
+        else:
+            self._apply_receipt(partner, source, keys, rows)
+        self.env.cr.execute(SQL("UPDATE dms_trace_code SET state = %s WHERE key = ANY(%s)", SOLD, keys))
+        self._tell(partner, "retail_selling", keys)
+        self.invalidate_model()
+
+    @api.model
+    def _apply_take_back(self, partner, source, keys, rows):
+        self._take_out([key for key in keys if rows[key]["case_key"]])
+        self.env.cr.execute(SQL("UPDATE dms_trace_code SET state = %s WHERE key = ANY(%s)", RECEIVED, keys))
+        self._tell(partner, "receiving", keys, {"source": "consumer"})
+        self.invalidate_model()
+
+    @api.model
+    def _tell(self, partner, step, keys, payload=None):
+        """Record an event for each code order concerned, for each has a company of its own."""
         for order, own in self.env["dms.code.order"].sudo()._of_keys(keys).items():
             self.env["dms.trace.event"].sudo()._record(
-                "receiving",
+                step,
                 codes.ranges(own),
                 when=fields.Datetime.now(),
                 company=order.company_id,
                 partner=partner,
-                payload={"source": source},
+                payload=payload,
             )
-        self.invalidate_model()

@@ -345,7 +345,7 @@ class DmsRecall(models.Model):
         """
         Code = self.env["dms.code"]
         covered = [
-            SQL("CASE WHEN %s BETWEEN %s AND %s THEN %s END", box, ASSIGNED, RECEIVED, box)
+            SQL("CASE WHEN %s BETWEEN %s AND %s THEN %s END", box, ASSIGNED, SOLD, box)
             for box in (SQL.identifier(name, "state") for name in ("c", "box1", "box2", "box3"))
         ]
         return self.env.execute_query(

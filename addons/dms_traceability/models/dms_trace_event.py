@@ -26,6 +26,7 @@ class DmsTraceEvent(models.Model):
         "unpacking": ("aggregation", "delete", "in_progress"),
         "shipping": ("object", "observe", "in_transit"),
         "receiving": ("object", "observe", "in_progress"),
+        "retail_selling": ("object", "observe", "retail_sold"),
         "inspecting": ("object", "observe", "in_progress"),
         "destroying": ("object", "delete", "destroyed"),
         "decommissioning": ("object", "delete", "inactive"),

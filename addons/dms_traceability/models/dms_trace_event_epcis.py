@@ -371,7 +371,7 @@ class DmsTraceEventEpcis(models.AbstractModel):
             "action": (self.action or "observe").upper(),
             "disposition": self.disposition,
             "read_point": party(self.sudo().partner_id)
-            if self.biz_step == "receiving" and shipped
+            if self.biz_step in ("receiving", "retail_selling") and self.sudo().partner_id
             else f"{root}/epcis/place/{picking_sudo.location_id.id}"
             if picking_sudo
             else company,

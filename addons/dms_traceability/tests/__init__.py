@@ -2,6 +2,7 @@ from . import (
     test_code_order,
     test_code_page,
     test_code_sessions,
+    test_code_tours,
     test_comparison,
     test_consequence,
     test_diversion,

@@ -72,6 +72,40 @@ class TestReceipt(DmsTraceCommon):
         self.assertTrue(self._receive(self.outlet, order, "unit", 0)[0]["ok"])
         self.assertEqual(self._at(order.first_key)[2], self.outlet)
 
+    def _labels(self, order, level, *places):
+        gtin = next(span[1] for span in order._get_spans() if span[0] == level)
+        serials = self._serials(order, level)
+        return [f"(01){gtin}(21){serials[place]}" for place in places]
+
+    def test_sold_and_taken_back(self):
+        order = self._ship()
+        Code = self.env["dms.code"].sudo()
+        self._receive(self.distributor_north, order, "case", 0)
+        label = self._labels(order, "unit", 3)
+        # the shop never scanned it in: that is made up for
+        (outcome,) = Code._sell(self.outlet, label)
+        self.assertEqual((outcome["ok"], outcome["units"], outcome["message"]), (True, 1, "Sold."))
+        self.assertEqual(self._at(order.first_key + 3), ("sold", self.distributor_north, self.outlet))
+        events = Code.browse(order.first_key + 3).event_ids.sorted("id")
+        self.assertEqual(events.mapped("biz_step")[-3:], ["unpacking", "receiving", "retail_selling"])
+        self.assertEqual(events[-1].disposition, "retail_sold")
+        self.assertEqual(events[-1].partner_id, self.outlet)
+        (written,) = events[-1]._to_epcis()
+        self.assertEqual((written["bizStep"], written["disposition"]), ("retail_selling", "retail_sold"))
+        self.assertTrue(Code._sell(self.outlet, label)[0]["again"])
+        # what is sold can't be received or sold by another
+        for partner in (self.distributor_north, self.distributor_south):
+            for work in (Code._receive, Code._sell, Code._take_back):
+                self.assertFalse(work(partner, label)[0]["ok"])
+        self.assertTrue(Code._take_back(self.outlet, label)[0]["ok"])
+        self.assertTrue(Code._take_back(self.outlet, label)[0]["again"])
+        self.assertEqual(self._at(order.first_key + 3), ("received", self.distributor_north, self.outlet))
+        self.assertTrue(Code._sell(self.outlet, label)[0]["ok"])
+        # a whole case to a restaurant: all that is in it is sold
+        (case,) = Code._sell(self.distributor_north, self._labels(order, "case", 1))
+        self.assertEqual((case["ok"], case["units"]), (True, 24))
+        self.assertEqual(self._at(order.first_key + 30)[0], "sold")
+
     def test_constant_number_of_queries(self):
         order = self._ship()
         self._receive(self.distributor_north, order, "unit", 40)

@@ -37,7 +37,7 @@ class TestReplay(DmsTraceCommon):
         """What a label says of its goods: its own word, or its package's."""
         box = self.parent.get(key)
         out_of_use = self.own[key] in ("void", "destroyed")
-        covered = box and self.own[box] in ("shipped", "received")
+        covered = box and self.own[box] in ("shipped", "received", "sold")
         return self.own[box] if covered and not out_of_use else self.own[key]
 
     def _inside(self, box):
@@ -106,6 +106,22 @@ class TestReplay(DmsTraceCommon):
             self.assertTrue(outcome["ok"], outcome["message"])
             self.own[key] = "received"
 
+    def _step_sell(self):
+        key = self._pick(key for key in self.units if self._state(key) in ("shipped", "received"))
+        if key:
+            (outcome,) = self.env["dms.code"]._sell(self.distributor_north, [self.texts[key]])
+            self.assertTrue(outcome["ok"], outcome["message"])
+            self._leave(key)
+            self.own[key] = "sold"
+
+    def _step_take_back(self):
+        key = self._pick(key for key in self.units if self._state(key) == "sold")
+        if key:
+            (outcome,) = self.env["dms.code"]._take_back(self.distributor_north, [self.texts[key]])
+            self.assertTrue(outcome["ok"], outcome["message"])
+            self._leave(key)
+            self.own[key] = "received"
+
     def _step_void(self):
         key = self._pick(self.units)
         if self.own[key] not in ("void", "destroyed"):
@@ -127,6 +143,7 @@ class TestReplay(DmsTraceCommon):
                 "commissioning": "active",
                 "shipping": "shipped",
                 "receiving": "received",
+                "retail_selling": "sold",
                 "decommissioning": "void",
                 "destroying": "destroyed",
             }.get(event.biz_step, state)
@@ -163,7 +180,8 @@ class TestReplay(DmsTraceCommon):
     def test_random_work(self):
         steps = [
             self._step_pack, self._step_pack, self._step_pack_twice, self._step_unpack, self._step_take_out,
-            self._step_ship, self._step_ship, self._step_receive, self._step_void, self._step_destroy,
+            self._step_ship, self._step_ship, self._step_receive, self._step_sell, self._step_take_back, self._step_void,
+            self._step_destroy,
         ]  # fmt: skip
         done = Counter()
         for seed in range(4):

@@ -6,7 +6,7 @@ import { CodeCamera } from "@dms_traceability/camera/code_camera";
 import { ScanQueue, beep } from "@dms_traceability/scan_screen/scan_queue";
 
 /**
- * Scans goods in without leaving the page: a hand scanner ends each code with Enter, the phone's camera is used where the
+ * Scans goods in (or out) without leaving the page: a hand scanner ends each code with Enter, the phone's camera is used where the
  * browser itself can read codes, and what has no network waits.
  */
 export class DmsReceive extends Interaction {
@@ -21,7 +21,9 @@ export class DmsReceive extends Interaction {
     setup() {
         this.field = this.el.querySelector("textarea");
         this.received = 0;
-        this.queue = new ScanQueue("dms_receive", (texts) => this.send(texts), {
+        this.work = this.el.querySelector("input[name=work]").value;
+        // each kind of work has a queue of its own: what waits for the network is not sold instead of received
+        this.queue = new ScanQueue(`dms_receive_${this.work}`, (texts) => this.send(texts), {
             onOutcomes: (outcomes) => outcomes.forEach((outcome) => this.show(outcome)),
             onChange: () => this.refresh(),
             onFailure: () => {},
@@ -40,7 +42,7 @@ export class DmsReceive extends Interaction {
     }
 
     async send(texts) {
-        const answer = await rpc("/my/receive/scan", { texts }, { silent: true });
+        const answer = await rpc("/my/receive/scan", { texts, work: this.work }, { silent: true });
         return answer.outcomes || texts.map((text) => ({ text, ok: false, message: answer.error }));
     }
 

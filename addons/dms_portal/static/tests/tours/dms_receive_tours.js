@@ -17,3 +17,14 @@ registry.category("web_tour.tours").add("dms_portal_scan_in", {
         { trigger: ".o_dms_received:contains(24)" },
     ],
 });
+
+registry.category("web_tour.tours").add("dms_portal_sell", {
+    steps: (code = new URLSearchParams(window.location.search).get("code")) => [
+        { trigger: "body[is-ready=true]" },
+        { trigger: ".nav-link.active:contains(Sold)" },
+        { trigger: ".o_dms_receive textarea", run: `edit ${code}` },
+        { trigger: ".o_dms_receive_add:contains(Sell)", run: "click" },
+        { trigger: ".o_dms_receive_entry.border-success:contains(Sold):contains(24 × Green Tea)" },
+        { trigger: ".o_dms_received:contains(24)" },
+    ],
+});
