@@ -97,6 +97,34 @@ def associate(picking, keys):
     picking.env.flush_all()
 
 
+def recall(env, product, lot, big):
+    """Who holds how many of a batch in cases of 24, all shipped; beside as many units counted by PostgreSQL alone."""
+    baseline, runs = [], []
+    for count in (big // 4, big):
+        batch = lot.copy({"name": f"RECALL{count}"})
+        order = issue(env, product, batch, count, case_size=24)
+        order.action_activate()
+        order.action_pack()
+        first, cases = order.first_key + order.quantity, order.case_count
+        associate(deliver(env, product, 1), list(range(first, first + cases)))
+        for name in ("dms_trace_code", "dms_trace_pack", "dms_trace_event_range"):
+            env.cr.execute(f"ANALYZE {name}")
+        found = env["dms.recall"].create(
+            {"product_id": product.id, "lot_ids": [(6, 0, batch.ids)], "reason": "Bench"}
+        )
+
+        def count_rows(order=order):
+            env.cr.execute(
+                "SELECT state, partner_id, count(*) FROM dms_trace_code WHERE key BETWEEN %s AND %s GROUP BY 1, 2",
+                [order.first_key, order.last_key],
+            )
+
+        baseline.append(measure("PostgreSQL: rows counted by state", count, count_rows))
+        runs.append(measure("DMS: recall, who holds how many", count, found.action_count))
+    print()
+    table("units", baseline, runs)
+
+
 def explain(env, name, query, *args):
     env.cr.execute("EXPLAIN " + query, args)
     plan = "\n".join(row[0] for row in env.cr.fetchall())
@@ -164,6 +192,7 @@ def main(env):
             )
         )
     table("links", baseline, runs)
+    recall(env, product, lot, big)
 
     print("\n" + PRINT_HEAD)
     order = issue(env, product, lot, 24 * 300, case_size=24)

@@ -129,6 +129,7 @@ class DmsCodeOrder(models.Model):
         string="Status",
         default="draft",
         required=True,
+        readonly=True,
         copy=False,
         tracking=True,
         index=True,

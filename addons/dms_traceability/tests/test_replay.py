@@ -180,8 +180,8 @@ class TestReplay(DmsTraceCommon):
     def test_random_work(self):
         steps = [
             self._step_pack, self._step_pack, self._step_pack_twice, self._step_unpack, self._step_take_out,
-            self._step_ship, self._step_ship, self._step_receive, self._step_sell, self._step_take_back, self._step_void,
-            self._step_destroy,
+            self._step_ship, self._step_ship, self._step_receive, self._step_sell, self._step_take_back, self._step_take_back,
+            self._step_void, self._step_destroy,
         ]  # fmt: skip
         done = Counter()
         for seed in range(4):
