@@ -9,9 +9,13 @@ registry.category("web_tour.tours").add("dms_code_order", {
     steps: () => [
         { trigger: ".o_list_button_add", run: "click" },
         ...choose("product_id", "Green Tea"),
-        ...choose("lot_id", "B001"),
         { trigger: ".o_field_widget[name=quantity] input", run: "edit 48" },
         { trigger: ".o_field_widget[name=case_size] input", run: "edit 24" },
+        {
+            content: "what was entered has been reckoned with",
+            trigger: ".o_field_widget[name=case_count]:contains(2)",
+        },
+        ...choose("lot_id", "B001"),
         { trigger: "button[name=action_generate]", run: "click" },
         {
             content: "labels can be printed as soon as there are codes",
