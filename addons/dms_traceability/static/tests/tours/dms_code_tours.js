@@ -10,7 +10,7 @@ registry.category("web_tour.tours").add("dms_code_order", {
         { trigger: ".o_list_button_add", run: "click" },
         ...choose("product_id", "Green Tea"),
         { trigger: ".o_field_widget[name=quantity] input", run: "edit 48" },
-        { trigger: ".o_field_widget[name=case_size] input", run: "edit 24" },
+        { trigger: ".o_field_widget[name=case_size] input", run: "edit 24 && press Tab" },
         {
             content: "what was entered has been reckoned with",
             trigger: ".o_field_widget[name=case_count]:contains(2)",
