@@ -118,7 +118,11 @@ def main(env):
     try:
         for size in (CODES // 10, CODES):
             more = size - stored
-            run = measure("DMS: codes ordered and stored", more, lambda n=more: orders.append(issue(env, product, lot, n)))
+            run = measure(
+                "DMS: codes ordered and stored",
+                more,
+                lambda n=more: orders.append(issue(env, product, lot, n)),
+            )
             table("codes", [run], [])
             stored = size
             env.cr.execute("ANALYZE dms_trace_code")
@@ -129,8 +133,12 @@ def main(env):
                 for order in dice.choices(orders, [order.quantity for order in orders], k=count)
             ]
             gtin = orders[0].gtin
-            load(["/web/version", f"/01/{gtin}/21/{chosen[0]}"] * PACE)  # both workers have loaded what they need
-            print(f"\n  {size:,} codes, {PACE} a second{'':<24} {'asked':>8} {'p50 ms':>9} {'p99 ms':>9} {'ratio':>8}")
+            load(
+                ["/web/version", f"/01/{gtin}/21/{chosen[0]}"] * PACE
+            )  # both workers have loaded what they need
+            print(
+                f"\n  {size:,} codes, {PACE} a second{'':<24} {'asked':>8} {'p50 ms':>9} {'p99 ms':>9} {'ratio':>8}"
+            )
             base = show("Odoo: /web/version", ["/web/version"] * count)
             show("DMS: page of a code", [f"/01/{gtin}/21/{serial}" for serial in chosen], base)
             show("DMS: page of a forged code", [f"/01/{gtin}/21/{forge(serial)}" for serial in chosen], base)

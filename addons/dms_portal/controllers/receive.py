@@ -54,9 +54,7 @@ class ReceivePortal(DistributorPortal):
             "sale": (
                 _("Sold"),
                 _("Sell"),
-                _(
-                    "Scan what a consumer buys. What you did not scan in before is received and sold at once."
-                ),
+                _("Scan what a consumer buys. What you did not scan in before is received and sold at once."),
                 _("Units sold now"),
             ),
             "take_back": (
