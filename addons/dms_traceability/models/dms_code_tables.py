@@ -96,7 +96,7 @@ CREATE TABLE IF NOT EXISTS dms_trace_event_epc (
     epc text NOT NULL
 );
 CREATE INDEX IF NOT EXISTS dms_trace_event_epc_epc_idx ON dms_trace_event_epc (epc text_pattern_ops);
-DROP INDEX IF EXISTS dms_trace_event_epc_event_idx;
+DROP INDEX IF EXISTS dms_trace_event_epc_event_idx, dms_trace_event__event_id_index;
 
 CREATE UNLOGGED TABLE IF NOT EXISTS dms_trace_rate (
     bucket text PRIMARY KEY,

@@ -36,7 +36,7 @@ class DmsTraceEventEpcis(models.AbstractModel):
     _name = "dms.trace.event.epcis"
     _description = "Trace Event as EPCIS"
 
-    event_id = fields.Char("Event ID", readonly=True, index="btree_not_null")
+    event_id = fields.Char("Event ID", readonly=True)
     record_time = fields.Datetime("Recorded On", readonly=True, default=fields.Datetime.now, index=True)
     error_time = fields.Datetime(
         "Declared Wrong On",
@@ -51,8 +51,9 @@ class DmsTraceEventEpcis(models.AbstractModel):
 
     epcis_text = fields.Text("EPCIS", compute="_compute_epcis_text")
 
+    # The ID stands first, so that it is found by this index, too.
     _event_id_uniq = models.UniqueIndex(
-        "(company_id, event_id, COALESCE(error_time, '-infinity'::timestamp)) WHERE event_id IS NOT NULL",
+        "(event_id, company_id, COALESCE(error_time, '-infinity'::timestamp)) WHERE event_id IS NOT NULL",
         "The event is recorded already.",
     )
 

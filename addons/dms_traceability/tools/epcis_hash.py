@@ -14,7 +14,7 @@ from typing import NamedTuple
 from .epcis_id import canonical
 
 _TIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?(Z|[+-][0-9]{2}:?[0-9]{2})"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]+)?(Z|[+-][0-9]{2}:?[0-9]{2})"
 )
 _HALF_MILLISECOND = datetime.timedelta(microseconds=500)
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,2})?|[+-]?\.[0-9]+")
@@ -163,11 +163,15 @@ def parse_time(text):
     match = _TIME.fullmatch(text)
     if not match:
         raise ValueError("no time with a time zone")
-    whole, fraction, zone = match.groups()
+    return make_time(*match.groups())
+
+
+def make_time(whole, fraction, zone):
+    """As :func:`parse_time`, of the parts of a time: to the second, perhaps a point and digits, and the zone."""
     moment = datetime.datetime.fromisoformat(whole)
     try:
         if fraction:
-            moment += datetime.timedelta(microseconds=round(float(f"0.{fraction}") * 1_000_000))
+            moment += datetime.timedelta(microseconds=round(float(f"0{fraction}") * 1_000_000))
         return moment if zone == "Z" else moment - _read_zone(zone)
     except OverflowError as error:
         raise ValueError("the time is out of range") from error

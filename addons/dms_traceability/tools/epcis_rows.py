@@ -215,16 +215,22 @@ def _open_names(rest, pieces, links):
 
 def _open_times(rest, pieces):
     """The moment of the event."""
-    text = rest.get("eventTime")
-    for name in ("eventTime", "recordTime") if "recordTime" in rest else ("eventTime",):
-        value = rest.pop(name, None)
-        if not isinstance(value, str) or not _TIME.fullmatch(value):
-            raise _NotPlainError
-        pieces.append(f'"{name}": "{value}"')
+    match = _match_time(rest, pieces, "eventTime")
+    if "recordTime" in rest:
+        _match_time(rest, pieces, "recordTime")
     try:
-        return epcis_hash.parse_time(text)
+        return epcis_hash.make_time(match[0][:19], match[4], match[5])
     except ValueError as error:
         raise _NotPlainError from error
+
+
+def _match_time(rest, pieces, name):
+    value = rest.pop(name, None)
+    match = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        raise _NotPlainError
+    pieces.append(f'"{name}": "{value}"')
+    return match
 
 
 def _open_pairs(rest, pieces):
