@@ -1,9 +1,10 @@
-"""Capturing EPCIS documents of 1,000 events, beside the ORM's create() of the same rows."""
+"""Capturing EPCIS documents of 1,000 events with ten items each, beside the ORM's create() of events without items."""
 
 import datetime
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 
@@ -51,6 +52,19 @@ def capture(env, documents):
     env.flush_all()
 
 
+def capture_at_once(env, documents, clients=2):
+    """As so many clients send them: each document in a transaction of its own."""
+
+    def work(part):
+        with env.registry.cursor() as cr:
+            for document in part:
+                capture(env(cr=cr), [document])
+                cr.commit()
+
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(work, [documents[client::clients] for client in range(clients)]))
+
+
 def create(env, count):
     env["dms.trace.event"].create(
         [
@@ -93,6 +107,7 @@ def main(env):
     ]
     # What is done once in a process: the schema is compiled.
     capture(env, [make_document(first, True)])
+    first += PER_DOCUMENT
     runs, costs = [], []
     for (with_id, size), texts in documents.items():
         before = processor_times(env)
@@ -100,6 +115,12 @@ def main(env):
         runs.append(measure(name, size, lambda texts=texts: capture(env, texts)))
         spent = [after - start for start, after in zip(before, processor_times(env), strict=True)]
         costs.append((name, size, *(1e6 * seconds / size for seconds in spent)))
+    # Last, for what they store stays.
+    for size in (5_000, 20_000):
+        texts = [make_document(first + part, False) for part in range(0, size, PER_DOCUMENT)]
+        first += size
+        name = "DMS: two clients at once, eventID hashed"
+        runs.append(measure(name, size, lambda texts=texts: capture_at_once(env, texts)))
     table("events", baseline, runs)
     # Whatever else the machine does takes from the rate, not from these.
     for name, size, python, database in costs:

@@ -230,6 +230,12 @@ class TestRows(unittest.TestCase):
             )
         )
 
+    def test_events_that_share_nothing(self):
+        events = [
+            {**OBJECT, "eventID": f"urn:x:{number}", "example:note": str(number)} for number in range(60)
+        ]
+        self._check(*events, *events)
+
     def test_context_that_changes_identifiers(self):
         self._check(OBJECT, {**OBJECT, "epcList": ["https://x.example/1"]}, context={"https": "urn:y:"})
 
@@ -241,7 +247,7 @@ class TestRows(unittest.TestCase):
     def test_lists_of_identifiers(self, serials):
         for head in ("urn:epc:id:sgtin:0614141.107346.", "https://x.example/01/09506000134352/21/"):
             uris = [head + serial for serial in serials]
-            self.assertEqual(canonical_list(uris, lambda uri: True), [canonical(uri) for uri in uris])
+            self.assertEqual(canonical_list(uris), [canonical(uri) for uri in uris])
 
     def test_fields_of_the_standard_in_events_of_others(self):
         event = {**OBJECT, "type": "example:polishing"}

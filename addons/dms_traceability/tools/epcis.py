@@ -8,7 +8,7 @@ import datetime
 import json
 
 from . import epcis_hash
-from .epcis_id import canonical
+from .epcis_id import canonical, canonical_list
 from .epcis_vocabulary import BIZ_STEPS, DISPOSITIONS
 
 CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
@@ -121,8 +121,9 @@ def read_epcs(event):
         value = event.get(field)
         if not value:
             continue
-        for one in [value] if isinstance(value, str) else value:
-            found[kind, canonical(one if isinstance(one, str) else one["epcClass"])] = None
+        names = [value] if isinstance(value, str) else value
+        links = canonical_list([one if isinstance(one, str) else one["epcClass"] for one in names])
+        found |= {(kind, link): None for link in links}
     return list(found)
 
 

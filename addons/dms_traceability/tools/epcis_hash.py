@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from .epcis_id import canonical
+from .epcis_id import canonical, canonical_list
 
 _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]+)?(Z|[+-][0-9]{2}:?[0-9]{2})"
@@ -224,7 +224,7 @@ class _Writer:
 
     def _field(self, name, value):
         if name in ("epcList", "inputEPCList", "outputEPCList", "childEPCs"):
-            return self._nested(name, sorted(f"epc={self._identifier(one)}" for one in value))
+            return self._nested(name, sorted(f"epc={link}" for link in self._identifiers(value)))
         if name.endswith("uantityList"):
             return self._nested(
                 name, sorted("quantityElement" + self._object(one, _QUANTITY) for one in value)
@@ -321,9 +321,10 @@ class _Writer:
             text = self._word(text, f"{_CBV}Comp-")
         return self._canonical(text)
 
-    def _identifier(self, text):
+    def _identifiers(self, uris):
         # The way of almost all of a large event's texts, so it is a short one.
-        return canonical(text) if text.startswith("urn:epc:") else self._text("epc", text)
+        links = canonical_list(uris, lambda uri: uri.startswith("urn:epc:")) if uris else []
+        return [self._text("epc", uri) for uri in uris] if links is None else links
 
     def _word(self, text, vocabulary):
         return text if ":" in text else vocabulary + text

@@ -38,7 +38,7 @@ def canonical(uri):
     return uri
 
 
-def canonical_list(uris, accepts):
+def canonical_list(uris, accepts=lambda uri: True):
     """:func:`canonical` of each, quickly where many are serial numbers of one product.
 
     :param uris: list, not empty, of whatever it holds

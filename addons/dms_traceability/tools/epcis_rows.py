@@ -10,6 +10,7 @@ the long way alone, with the same result.
 import json
 import marshal
 import re
+from functools import cached_property
 from typing import NamedTuple
 
 from . import epcis, epcis_hash, epcis_schema
@@ -87,6 +88,7 @@ class Reader:
     def __init__(self, context):
         self.context = context
         self._shapes = {}
+        self._count = 0
 
     def read(self, event):
         """:class:`Row` of an event.
@@ -101,7 +103,11 @@ class Reader:
         """What the event shares with others, or None when it must be read alone."""
         try:
             key = marshal.dumps(opened.rest, 2), *opened.links, bool(opened.pairs)
+            self._count += 1
             if key not in self._shapes:
+                if len(self._shapes) > 20 + self._count // 4:
+                    # Most events differ in more, so that sharing would cost more than it saves.
+                    return None
                 self._shapes[key] = _Shape(event, opened, self._read_context(event))
         except (ValueError, RecursionError):
             # Read alone, it is refused with the place in the event as it was sent.
@@ -131,7 +137,8 @@ class _Shape:
     """What events have in common that differ in their own fields only."""
 
     def __init__(self, event, opened, context):
-        columns = epcis.read_columns(event, context)
+        # The ID is each event's own: it need not be worked out here.
+        columns = epcis.read_columns(event | {"eventID": "?"}, context)
         self.is_plain = not _SCHEMES & context.keys()
         self.error_time = columns["error_time"]
         self.document = dump(opened.rest).translate(_ESCAPES)[:-1]
@@ -140,8 +147,7 @@ class _Shape:
         self.epcs = {}
         for kind, link in epcis.read_epcs(opened.rest):
             self.epcs.setdefault(kind, []).append(link.translate(_ESCAPES))
-        names = [*opened.links, *(["bizTransactionList"] if opened.pairs else [])]
-        self.line = epcis_hash.Line(event, context, ["eventTime", *names])
+        self._event, self._context = event, context
 
     def fill(self, opened):
         event_id = opened.event_id or self._hash(opened)
@@ -152,6 +158,11 @@ class _Shape:
         cells = f"{event_id}\t{opened.moment}\t{count}\t{document}\t{self.cells}"
         return Row(event_id, self.error_time, cells, epcs)
 
+    @cached_property
+    def _line(self):
+        names = ["eventTime", *_LISTS, "parentID", "bizTransactionList"]
+        return epcis_hash.Line(self._event, self._context, [name for name in names if self._event.get(name)])
+
     def _hash(self, opened):
         texts = {"eventTime": f"eventTime={epcis_hash.format_time(opened.moment)}"}
         for name, links in opened.links.items():
@@ -160,7 +171,7 @@ class _Shape:
             )
         if opened.pairs:
             texts["bizTransactionList"] = epcis_hash.transactions(opened.pairs)
-        return self.line.event_id(texts)
+        return self._line.event_id(texts)
 
 
 def _join(cells):
