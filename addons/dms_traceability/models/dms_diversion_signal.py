@@ -174,7 +174,8 @@ class DmsDiversionSignal(models.AbstractModel):
         members = {}
         for row in np.flatnonzero(judged.low):
             members.setdefault((partner[row], product[row], territory[row]), []).append(row)
-        for key, own in members.items():
+        # one alert for a distributor, product and month: of several territories the surest comes last, and stands
+        for key, own in sorted(members.items(), key=lambda item: -max(judged.q[row] for row in item[1])):
             if len(own) < LEAST_SOURCES and not any(inspected[row] for row in own):
                 continue
             first = min(own, key=lambda row: judged.q[row])

@@ -57,7 +57,7 @@ class DmsInspectionEvidence(models.Model):
             ("void", "Withdrawn"),
             ("forged", "Not Our Code"),
         ],
-        "Code",
+        "What the Code Is",
         readonly=True,
     )
     product_id = fields.Many2one("product.product", readonly=True)

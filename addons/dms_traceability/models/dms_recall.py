@@ -165,6 +165,13 @@ class DmsRecall(models.Model):
             recall._require("draft")
             recall.deadline = recall.deadline or fields.Date.add(fields.Date.context_today(recall), days=7)
             recall._count()
+            if not recall.unit_count:
+                raise UserError(
+                    self.env._(
+                        "No unit of %s is found: there is nothing to call back. Check batches, range or days, or whether its codes are in use.",
+                        recall._describe_goods(),
+                    )
+                )
             guard.mark(recall).write({"state": "running", "date_started": fields.Datetime.now()})
             recall.line_ids.filtered("partner_id")._send_letter()
         return True

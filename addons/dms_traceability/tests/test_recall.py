@@ -189,6 +189,9 @@ class TestRecall(DmsTraceCommon):
         recall = self._recall(scope="period", date_from=today, date_to=today)
         recall.action_count()
         self.assertEqual(recall.unit_count, 120)
+        self.env["dms.code"]._void(range(self.order.first_key, self.order.first_key + 120))
+        with self.assertRefused("No unit of Green Tea, batch B001 is found"):
+            self._recall().action_start()
 
     def test_a_list_of_recalls_reads_their_holders_at_once(self):
         recalls = self._recall() | self._recall() | self._recall()
