@@ -43,8 +43,8 @@ def write_config(settings, odoo, database, **options):
     values = {
         "addons_path": ",".join(map(str, [*odoo.addons, CHECKOUT / "addons"])),
         "data_dir": settings.data_dir,
+        # no dbfilter beside it: with one, Odoo asks PostgreSQL for its databases for each visitor without a session
         "db_name": database,
-        "dbfilter": f"^{re.escape(database)}$",
         "list_db": False,
         "admin_passwd": _secret(folder / "admin_password"),
         **options,

@@ -267,7 +267,9 @@ class CodePage(http.Controller):
     def _record(self, Scan, info, gtin, serial, network):
         user = request.env.user
         kind = "consumer"
-        if user.has_group("dms_traceability.dms_traceability_group_inspector"):
+        if user._is_public():
+            pass
+        elif user.has_group("dms_traceability.dms_traceability_group_inspector"):
             kind = "inspector"
         elif user.partner_id.sudo().commercial_partner_id.channel_role == "outlet":
             kind = "outlet"
@@ -346,6 +348,10 @@ class CodePage(http.Controller):
         territories_sudo = picking_sudo and picking_sudo._dms_get_authorised_territories(
             order_sudo.product_id
         )
+        # Of wide records only what the page shows: reading all of them would take longer than all the rest.
+        order_sudo.product_id.fetch(["default_code", "product_template_variant_value_ids", "product_tmpl_id"])
+        order_sudo.product_id.product_tmpl_id.fetch(["description_sale", "name"])
+        order_sudo.lot_id.fetch(["expiration_date", "name"])
         first = scan_sudo and scan_sudo._get_first_month(info["key"])
         located = bool(scan_sudo and (scan_sudo.country_id or scan_sudo.territory_id))
         values = {

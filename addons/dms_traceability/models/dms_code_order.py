@@ -12,6 +12,12 @@ MAX_QUANTITY = 10_000_000
 # More codes than that are stored by the scheduled job, slice by slice, instead of while the user waits.
 INLINE_CODES = 200_000
 SLICE_CODES = 250_000
+# What is asked of the order of a code that somebody scans.
+ISSUED_FIELDS = (
+    *("cap_codes", "case_count", "case_gtin", "company_id", "first_key", "gtin", "inner_count", "inner_gtin"),
+    *("key_fingerprint", "key_year", "lot_id", "pallet_count", "pallet_gtin", "product_id", "quantity"),
+    *("reward_program_id", "state"),
+)
 # What the codes stand on: written by the order's own actions only.
 ISSUE_FIELDS = {
     "case_gtin",
@@ -613,7 +619,9 @@ class DmsCodeOrder(models.Model):
                 list(keys),
             )
         )
-        return {self.browse(order_id): own_keys for order_id, own_keys in rows}
+        orders = self.browse([order_id for order_id, _own_keys in rows])
+        orders.fetch(ISSUED_FIELDS)
+        return dict(zip(orders, (own_keys for _order_id, own_keys in rows), strict=True))
 
     def _iter_serials(self, level="unit", offset=0, limit=None, size=100_000, cap=False):
         """Slices ``(gtin, [serials])`` of the order's codes, in the order of their keys.
