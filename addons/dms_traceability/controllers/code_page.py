@@ -349,7 +349,7 @@ class CodePage(http.Controller):
             order_sudo.product_id
         )
         # Of wide records only what the page shows: reading all of them would take longer than all the rest.
-        order_sudo.product_id.fetch(["default_code", "product_template_variant_value_ids", "product_tmpl_id"])
+        order_sudo.product_id.fetch(["default_code", "product_tmpl_id"])
         order_sudo.product_id.product_tmpl_id.fetch(["description_sale", "name"])
         order_sudo.lot_id.fetch(["expiration_date", "name"])
         first = scan_sudo and scan_sudo._get_first_month(info["key"])
