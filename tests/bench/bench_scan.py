@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
 
 from odoo.tools import config
 
@@ -77,19 +78,17 @@ def show(name, paths, baseline=None):
     return p99
 
 
-def serve(env):
+def serve(env, folder):
     """Odoo with two workers, as in production."""
     # Odoo starts its third process by the script that started the first, so it has to be a script
-    script = tempfile.NamedTemporaryFile("w", suffix=".py")
-    script.write("from odoo.cli.command import main\nmain()\n")
-    script.flush()
+    script = Path(folder, "serve.py")
+    script.write_text("from odoo.cli.command import main\nmain()\n")
     words = ["--http-interface=127.0.0.1", f"--http-port={PORT}", f"--gevent-port={PORT + 1}", "--workers=2"]
-    command = [sys.executable, "-W", "ignore", script.name, "server", "-c", config["config"]]
+    command = [sys.executable, "-W", "ignore", str(script), "server", "-c", config["config"]]
     server = subprocess.Popen(
         [*command, "-d", env.cr.dbname, "--max-cron-threads=0", "--proxy-mode", *words],
         stdin=subprocess.DEVNULL,
     )
-    server.script = script
     for _turn in range(240):
         try:
             connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=5)
@@ -128,6 +127,7 @@ def main(env):
     dice = random.Random(7)
     count = PACE * SECONDS
     orders, stored, server = [], 0, None
+    folder = tempfile.TemporaryDirectory()
     try:
         for size in (CODES // 10, CODES):
             more = size - stored
@@ -140,15 +140,13 @@ def main(env):
             stored = size
             env.cr.execute("ANALYZE dms_trace_code")
             env.cr.commit()
-            server = server or serve(env)
+            server = server or serve(env, folder.name)
             chosen = [
                 next(iter(next(iter(order._iter_serials("unit", dice.randrange(order.quantity), 1)))[1]))
                 for order in dice.choices(orders, [order.quantity for order in orders], k=count)
             ]
             gtin = orders[0].gtin
-            load(
-                ["/web/version", f"/01/{gtin}/21/{chosen[0]}"] * PACE
-            )  # the server has loaded what it needs
+            load(["/web/version", f"/01/{gtin}/21/{chosen[0]}"] * PACE)  # the server has loaded what it needs
             print(
                 f"\n  {size:,} codes, {PACE} a second{'':<24} {'asked':>8} {'p50 ms':>9} {'p99 ms':>9} {'ratio':>8}"
             )
@@ -160,6 +158,7 @@ def main(env):
         if server:
             server.terminate()
             server.wait(30)
+        folder.cleanup()
 
 
 main(env)  # noqa: F821  (Odoo's shell provides `env`)

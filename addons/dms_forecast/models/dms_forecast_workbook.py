@@ -31,7 +31,10 @@ class DmsForecastWorkbook(models.AbstractModel):
             )
 
     def _get_workbook_name(self):
-        return self.env._("Forecast %(company)s %(date)s", company=self.company_id.name, date=self.date) + ".xlsx"
+        return (
+            self.env._("Forecast %(company)s %(date)s", company=self.company_id.name, date=self.date)
+            + ".xlsx"
+        )
 
     def _render_xlsx(self):
         """What is to be supplied, product by product, and what is expected by region, product and week -> bytes."""
