@@ -22,6 +22,7 @@ from measure import measure, table
 
 CODES = int(os.environ.get("DMS_BENCH_CODES", "10000000"))
 SECONDS = int(os.environ.get("DMS_BENCH_SECONDS", "20"))
+LARGEST = 10_000_000  # codes of an order
 PACE = 50  # requests a second
 PORT = 8969
 THREADS = 32
@@ -130,11 +131,11 @@ def main(env):
     folder = tempfile.TemporaryDirectory()
     try:
         for size in (CODES // 10, CODES):
-            more = size - stored
+            parts = [min(LARGEST, size - begin) for begin in range(stored, size, LARGEST)]
             run = measure(
                 "DMS: codes ordered and stored",
-                more,
-                lambda n=more: orders.append(issue(env, product, lot, n)),
+                size - stored,
+                lambda parts=parts: orders.extend(issue(env, product, lot, part) for part in parts),
             )
             table("codes", [run], [])
             stored = size
