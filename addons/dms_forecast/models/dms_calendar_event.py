@@ -233,6 +233,8 @@ class DmsCalendarEvent(models.Model):
         :param promotions: as :meth:`_get_calendar` answers them
         :param partners, products, categories: int (n,)
         """
+        if not promotions:
+            return None
         depths = np.zeros((len(products), days, 1), np.float32)
         usual = np.mean([one["discount"] for one in promotions if one["discount"]] or [USUAL_DISCOUNT])
         parents = self._get_parents("product.category", categories)
