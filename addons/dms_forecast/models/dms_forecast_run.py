@@ -29,9 +29,10 @@ JUDGED_DAYS = 45
 
 @dataclass
 class _Whole:
-    """Products of a batch: their ids (g,), the product of each series (n,), demand (g, T), the engine's result, share of own sales (g,)."""
+    """Products of a batch: their ids and categories (g,), the product of each series (n,), demand (g, T), the engine's result, share of own sales (g,)."""
 
     products: np.ndarray
+    categories: np.ndarray
     row: np.ndarray
     demand: np.ndarray
     result: engine.Forecast
@@ -335,7 +336,14 @@ class DmsForecastRun(models.Model):
             digest.update(json.dumps(overrides, sort_keys=True).encode())
         result.point = np.round(result.point, 4)  # as it is written, so that sums of days and totals agree
         series_ids = self._write_series(
-            partners, products, demand, result, begin, overrides, whole.own_share[whole.row]
+            partners,
+            products,
+            categories,
+            demand,
+            result,
+            begin,
+            overrides,
+            own_share=whole.own_share[whole.row],
         )
         self._write_lines(series_ids, partners, products, result)
         self._write_products(whole, result, begin)
@@ -440,15 +448,16 @@ class DmsForecastRun(models.Model):
         category = dict(rows)
         return np.array([category.get(product, 0) for product in products.tolist()])
 
-    def _write_series(self, partners, products, demand, result, begin, overrides=None, own_share=None):
+    def _write_series(
+        self, partners, products, categories, demand, result, begin, overrides=None, *, own_share
+    ):
         """Write the summaries by COPY -> their ids (n,).
 
         :param dict overrides: as :meth:`_apply_overrides` answers it
-        :param own_share: (n,) how much of the forecast rests on own sales; by default all of it
+        :param own_share: (n,) how much of the forecast rests on own sales
         """
         overrides = overrides or {}
         count = len(partners)
-        own_share = np.ones(count) if own_share is None else own_share
         cr = self.env.cr
         ids = np.array(
             [
@@ -464,7 +473,6 @@ class DmsForecastRun(models.Model):
         periods = list(result.periods)
         at = periods.index(self.horizon)
         quantile = dict(zip(result.quantiles, result.cumulative[:, :, at], strict=True))
-        categories = self._categories(products)
         tested = np.maximum(result.tested, 1e-9)
         expected, cumulative = (
             np.round(result.expected, 3).tolist(),
@@ -633,7 +641,7 @@ class DmsForecastRun(models.Model):
         result.bands *= ratio[None, :, None]
         result.expected *= ratio[:, None]
         result.cumulative *= ratio[None, :, None]
-        return _Whole(goods, row, below, whole, own_share)
+        return _Whole(goods, categs, row, below, whole, own_share)
 
     @staticmethod
     def _sum_products(demand, mask, row, count):
@@ -663,7 +671,13 @@ class DmsForecastRun(models.Model):
             for effect in (result.holiday, result.planned)
         )
         self._write_series(
-            np.zeros_like(whole.products), whole.products, whole.demand, own, begin, None, whole.own_share
+            np.zeros_like(whole.products),
+            whole.products,
+            whole.categories,
+            whole.demand,
+            own,
+            begin,
+            own_share=whole.own_share,
         )
 
     def _prices(self, products):
