@@ -1,9 +1,11 @@
 import json
 
+from werkzeug.exceptions import MethodNotAllowed
+
 from odoo import http
 from odoo.http import request
 
-from ..tools import gs1_ai, gs1_link, resolver
+from ..tools import gs1_ai, gs1_compress, gs1_link, resolver
 from ..tools.gs1_error import Gs1Error
 from .code_page import HEADERS, CodePage
 
@@ -14,19 +16,28 @@ CORS = {
 }
 # One rule for each primary key, so that the resolver answers nothing else on the host.
 PATHS = [f"/{ai}/<path:rest>" for ai in gs1_ai.PRIMARY_KEYS]
+METHODS = ["GET", "HEAD", "OPTIONS"]
+
+
+def _is_readonly(_controller, _rule, args):
+    """What is compressed behind a key and its value may be a unit's serial number, and its page counts scans."""
+    return args["rest"].strip("/").count("/") != 1
 
 
 class Resolver(CodePage):
     """GS1 Digital Link resolver: codes lead to the links of what they stand on; a unit's own page is its default."""
 
-    @http.route(methods=["GET", "HEAD", "OPTIONS"])
-    def code_page(self, gtin, serial, lang=None, **query):
+    @http.route(methods=METHODS)
+    def code_page(self, gtin, serial, lang=None, **_query):
         if request.httprequest.method == "OPTIONS" or self._get_wanted_type() or self._wants_linkset():
             self._set_lang(lang)
-            answer = self._resolve()
+            answer = self._resolve(*self._get_raw_request())
             if answer is not None:
                 return answer
-        response = super().code_page(gtin, serial, lang=lang, **query)
+        return self._show_page(gtin, serial, lang)
+
+    def _show_page(self, gtin, serial, lang=None):
+        response = super().code_page(gtin, serial, lang=lang)
         response.headers.update(CORS)
         if response.status_code == 200:
             own_url = request.env["dms.gs1.link"]._get_root() + request.httprequest.path
@@ -39,20 +50,38 @@ class Resolver(CodePage):
         PATHS,
         type="http",
         auth="public",
-        methods=["GET", "HEAD", "OPTIONS"],
+        methods=METHODS,
         csrf=False,
         save_session=False,
-        readonly=True,
+        readonly=_is_readonly,
     )
     def resolve(self, rest, lang=None, **_query):
         self._set_lang(lang)
-        return self._resolve()
+        path, query = self._get_raw_request()
+        # A key and its value make two parts, and so does each qualifier: an odd one can only be compressed.
+        if path.strip("/").count("/") == 2:
+            return self._resolve_compressed(path, query)
+        return self._resolve(path, query)
+
+    @http.route(
+        "/<dms_compressed_link:text>",
+        type="http",
+        auth="public",
+        # Were the methods named here, any unknown path would be a wrong method for others than these.
+        csrf=False,
+        save_session=False,
+    )
+    def resolve_compressed(self, text, lang=None, **_query):
+        if request.httprequest.method not in METHODS:
+            raise MethodNotAllowed(METHODS)
+        self._set_lang(lang)
+        return self._resolve_compressed(f"/{text}", self._get_raw_request()[1])
 
     @http.route(
         "/.well-known/gs1resolver",
         type="http",
         auth="public",
-        methods=["GET", "HEAD", "OPTIONS"],
+        methods=METHODS,
         csrf=False,
         save_session=False,
         readonly=True,
@@ -84,18 +113,46 @@ class Resolver(CodePage):
         accepted = [media for media, _quality in request.httprequest.accept_mimetypes]
         return resolver.LINKSET_TYPE in accepted[:1]
 
-    def _resolve(self):
-        """The answer to the request, or None when the page that was asked for is the answer itself."""
+    def _resolve_compressed(self, path, query):
+        """What the uncompressed link would answer, which is named in a header and never led to.
+
+        Leading there would be one more request to the same end; this is why the page of a unit is shown at once.
+        """
+        if request.httprequest.method == "OPTIONS":
+            return self._resolve(path, query)
+        try:
+            whole = gs1_compress.expand(path, zero_suppressed=True)
+        except Gs1Error as error:
+            return self._refuse_malformed(error)
+        root = request.env["dms.gs1.link"]._get_root()
+        same_as = root + whole, root + resolver.quote_url(path)
+        path, _mark, own_query = whole.partition("?")
+        query = "&".join(part for part in (own_query, query) if part)
+        # The link type, the language and the forms of the page are those of the uncompressed link.
+        request.reroute(gs1_link.unescape(path), query)
+        self._set_lang(request.httprequest.args.get("lang"))
+        response = self._resolve(path, query, same_as)
+        if response is None:
+            response = self._show_page(*(gs1_link.unescape(part) for part in path.split("/")[2::2]))
+        links = response.headers.get("Link")
+        response.headers["Link"] = f'<{same_as[0]}>; rel="owl:sameAs"' + (f", {links}" if links else "")
+        return response
+
+    def _resolve(self, path, query, same_as=None):
+        """The answer to the request, or None when the page of a unit is the answer.
+
+        :param str path: as sent, or what a compressed one means
+        :param same_as: ``(uncompressed address, compressed address)`` where the request's was compressed
+        """
         if request.httprequest.method == "OPTIONS":
             return self._finish(request.make_response("", status=204))
-        path, query = self._get_raw_request()
         Link = request.env["dms.gs1.link"]
         try:
             link = gs1_link.parse_path(path.rstrip("/"), query, zero_suppressed=True)
             if link.root or len(query) > resolver.MAX_QUERY:
                 raise Gs1Error("")
         except Gs1Error as error:
-            return self._refuse("malformed", 400, error.source and Link._translate_gs1(error))
+            return self._refuse_malformed(error)
         found = Link._resolve(link.path)
         if not found:
             return self._refuse("unknown", 404)
@@ -103,7 +160,7 @@ class Resolver(CodePage):
         wanted = self._get_wanted_type()
         link_type = resolver.read_link_type(wanted) if wanted else None
         if link_type == "linkset" or (not wanted and self._wants_linkset()):
-            return self._answer_linkset(levels, description)
+            return self._answer_linkset(levels, description, same_as)
         links = [one for _anchor, own in levels for one in own]
         languages = [language for language, _quality in request.httprequest.accept_languages]
         media_types = [media for media, _quality in request.httprequest.accept_mimetypes]
@@ -112,15 +169,17 @@ class Resolver(CodePage):
         )
         if not chosen:
             return self._refuse("unknown", 404)
-        if chosen["href"].endswith(path):
-            return None
+        if chosen["href"] == levels[0][0]:
+            # Leading to itself would never end.
+            is_unit = [ai for ai, _value in link.path] == ["01", "21"]
+            return None if is_unit else self._refuse("unknown", 404)
         response = request.redirect(resolver.with_query(chosen["href"], query), code=307, local=False)
         linkset_url = f"{levels[0][0]}?linkType=linkset"
         response.headers["Link"] = resolver.link_header(links, linkset_url)
         return self._finish(response)
 
-    def _answer_linkset(self, levels, description):
-        linkset = resolver.linkset(levels, description)
+    def _answer_linkset(self, levels, description, same_as=None):
+        linkset = resolver.linkset(levels, description, same_as)
         if not linkset["linkset"]:
             return self._refuse("unknown", 404)
         accepted = [media for media, _quality in request.httprequest.accept_mimetypes]
@@ -133,16 +192,20 @@ class Resolver(CodePage):
         """Path and query as sent: a slash in a value is escaped, which the routing has undone."""
         environ = request.httprequest.environ
         raw = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
-        query = environ.get("QUERY_STRING", "")
         if raw.startswith("/"):
-            return raw.partition("?")[0], query
-        return gs1_link.quote(request.httprequest.path, safe="/"), query
+            path, _mark, query = raw.partition("?")
+            return path, query
+        return gs1_link.quote(request.httprequest.path, safe="/"), environ.get("QUERY_STRING", "")
 
     def _make_json(self, content, media_type):
         response = request.make_response(
             json.dumps(content, ensure_ascii=False), [("Content-Type", f"{media_type}; charset=utf-8")]
         )
         return self._finish(response)
+
+    def _refuse_malformed(self, error):
+        reason = error.source and request.env["dms.gs1.link"]._translate_gs1(error)
+        return self._refuse("malformed", 400, reason)
 
     def _refuse(self, verdict, status, reason=None):
         response = self._render(verdict, status, reason=reason)

@@ -33,6 +33,7 @@ from . import (
     dms_scan_report,
     dms_settlement,
     dms_trace_event,
+    ir_http,
     product_product,
     product_template,
     res_company,

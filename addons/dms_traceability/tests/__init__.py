@@ -17,6 +17,7 @@ from . import (
     test_pure_epc,
     test_pure_epcis,
     test_pure_gs1,
+    test_pure_gs1_compress,
     test_pure_gs1_vectors,
     test_pure_labels,
     test_pure_pda,

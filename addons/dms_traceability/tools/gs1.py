@@ -1,12 +1,13 @@
 """GS1 codes as the rest of DMS uses them: GTINs, links of unit codes, and what a scanner or a hand gives.
 
 The syntax itself is in its own modules: application identifiers (``gs1_ai``) and the checks of their values
-(``gs1_checks``), element strings and scans (``gs1_elements``), Digital Links (``gs1_link``).
+(``gs1_checks``), element strings and scans (``gs1_elements``), Digital Links (``gs1_link``) and their compressed form
+(``gs1_compress``).
 """
 
 import re
 
-from . import gs1_ai, gs1_elements, gs1_link
+from . import gs1_ai, gs1_compress, gs1_elements
 from .gs1_checks import check_digit
 from .gs1_error import Gs1Error, _lt, shorten
 
@@ -88,14 +89,14 @@ def _read(text):
 
 
 def _read_link(text):
-    """A link as people write it: any case of the scheme, a slash at the end, a GTIN of fewer digits."""
+    """A link as people write it: any case of the scheme, a slash at the end, a GTIN of fewer digits; or compressed."""
     scheme, slashes, rest = text.partition("://")
     before, mark, query = rest.partition("?") if slashes else text.partition("?")
     path = before.rstrip("/") + mark + query
     if slashes:
-        return gs1_link.parse(f"{scheme.lower()}://{path}", zero_suppressed=True)
+        return gs1_compress.parse(f"{scheme.lower()}://{path}", zero_suppressed=True)
     before, mark, query = path.partition("?")
-    return gs1_link.parse_path(before, query.partition("#")[0], zero_suppressed=True)
+    return gs1_compress.parse_path(before, query.partition("#")[0], zero_suppressed=True)
 
 
 def validate(gtin, serial):

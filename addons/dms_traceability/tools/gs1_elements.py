@@ -7,7 +7,7 @@ the very front stands for FNC1 and says that element strings follow; in these, `
 
 from dataclasses import dataclass
 
-from . import gs1_ai, gs1_checks, gs1_link
+from . import gs1_ai, gs1_checks, gs1_compress, gs1_link
 from .gs1_error import Gs1Error, _lt, shorten
 
 FNC1 = "\x1d"
@@ -136,7 +136,7 @@ def parse_scan(text):
         composite = parse(rest) if composed else []
         _check_item(symbology, data)
     elif data.startswith(gs1_link.SCHEMES):
-        gs1_link.parse(data)
+        gs1_compress.parse(data)
     return Scan(symbology, data, [], composite)
 
 

@@ -87,6 +87,15 @@ def parse(uri, zero_suppressed=False, words=False):
     :return: :class:`Link`
     :raise Gs1Error: when it is none
     """
+    origin, path, query = split(uri)
+    return at(origin, parse_path(path, query, zero_suppressed, words))
+
+
+def split(uri):
+    """``(scheme and host, path, query)`` of a web address that could be a Digital Link.
+
+    :raise Gs1Error: when it is no web address
+    """
     if len(uri) > MAX_LENGTH:
         raise Gs1Error(_lt("The link is longer than %(length)s characters."), length=MAX_LENGTH)
     scheme = next((scheme for scheme in SCHEMES if uri.startswith(scheme)), None)
@@ -100,8 +109,12 @@ def parse(uri, zero_suppressed=False, words=False):
     host, slash, path = rest.partition("/")
     if not _HOST.fullmatch(host) or not slash:
         raise Gs1Error(_lt("The link has no host name, or nothing behind it."))
-    link = parse_path(path, query, zero_suppressed, words)
-    return replace(link, root=f"{scheme}{host}/{link.root}".rstrip("/"))
+    return f"{scheme}{host}", path, query
+
+
+def at(origin, link):
+    """A link that was read from its path, on its host."""
+    return replace(link, root=f"{origin}/{link.root}".rstrip("/"))
 
 
 def parse_path(path, query="", zero_suppressed=False, words=False):

@@ -9,6 +9,7 @@ import re
 from urllib.parse import quote, urlsplit
 
 VOCABULARY = "https://ref.gs1.org/voc/"
+SAME_AS = "http://www.w3.org/2002/07/owl#sameAs"
 LINKSET_TYPE = "application/linkset+json"
 MAX_QUERY = 2048
 MAX_HEADER = 4096
@@ -107,11 +108,12 @@ def _media_rank(link, media_types):
     return next((place for place, media in enumerate(media_types) if media.lower() == own), len(media_types))
 
 
-def linkset(levels, description):
+def linkset(levels, description, same_as=None):
     """RFC 9264 link set.
 
     :param levels: list of ``(anchor, links)``, the nearest level first
     :param description: what the item is, in words
+    :param same_as: ``(uncompressed address, compressed address)`` where the compressed one was asked
     """
     every = [link for _anchor, links in levels for link in links]
     default = choose(every)
@@ -126,6 +128,10 @@ def linkset(levels, description):
             # The default has no optional attributes, and stands under its own type as well.
             entry[VOCABULARY + "defaultLink"] = [{"href": default["href"], "title": default["title"]}]
         entries.append(entry)
+    if entries and same_as:
+        # An entry of its own: what was compressed may say more than the levels, such as an expiry date.
+        anchor, compressed = same_as
+        entries.append({"anchor": anchor, SAME_AS: [{"href": compressed, "title": description}]})
     return {"linkset": entries}
 
 
