@@ -6,10 +6,11 @@ from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import HttpCase, new_test_user, tagged
 from odoo.tools import mute_logger
 
-from odoo.addons.dms_traceability.tools import gs1_ai
+from odoo.addons.dms_traceability.tools import gs1_ai, gs1_compress
 
 from .common import GTIN, DmsTraceCommon
 
+SAME_AS = "http://www.w3.org/2002/07/owl#sameAs"
 LINKSET = "application/linkset+json"
 GLN = "9506000134369"
 
@@ -230,6 +231,132 @@ class TestResolver(DmsTraceCommon, HttpCase):
             self.assertEqual(options.status_code, 204, path)
             self.assertEqual(options.headers["Access-Control-Allow-Origin"], "*")
             self.assertEqual(options.headers["Access-Control-Allow-Methods"], "GET, HEAD, OPTIONS")
+
+    def test_compressed_link_is_answered_as_the_uncompressed_one(self):
+        """The same status, target, links and body, with GET, HEAD and OPTIONS; and nothing leads to the other form."""
+        root = self.base_url()
+        for elements in (
+            [("01", GTIN)],
+            [("01", GTIN), ("10", "B001")],
+            [("01", GTIN), ("10", "A/B"), ("17", "280426")],
+            [("414", GLN)],
+            [("01", "09506000134352")],
+        ):
+            text = gs1_compress.compress(elements)
+            whole = gs1_compress.expand(text)
+            for query, headers in (
+                ("", {}),
+                ("x=1&a=b%20c", {}),
+                ("linkType=gs1:instructions", {"Accept-Language": "zh-CN"}),
+                ("linkType=gs1:recallStatus", {}),
+                ("linkType=linkset", {}),
+                ("", {"Accept": LINKSET}),
+                ("17=991332", {}),
+            ):
+                asked = f"/{text}?{query}".rstrip("?")
+                plain = whole + (f"{'&' if '?' in whole else '?'}{query}" if query else "")
+                for method in ("GET", "HEAD", "OPTIONS"):
+                    mine, other = self._ask(asked, method, **headers), self._ask(plain, method, **headers)
+                    self.assertEqual(mine.status_code, other.status_code, (asked, method))
+                    for name in ("Location", "Content-Type", "Access-Control-Allow-Origin", "Vary"):
+                        self.assertEqual(mine.headers.get(name), other.headers.get(name), (asked, method))
+                    self.assertNotIn("Set-Cookie", mine.headers)
+                    if method == "OPTIONS":
+                        continue
+                    links = mine.headers["Link"]
+                    self.assertTrue(links.startswith(f'<{root}{whole}>; rel="owl:sameAs"'), links)
+                    self.assertEqual(links.partition('owl:sameAs"')[2].lstrip(", "), other.headers.get("Link", ""))
+                    self.assertNotEqual(mine.headers.get("Location", "").partition("?")[0], root + whole)
+        # The list is about the uncompressed link, and says what it is the same as.
+        _response, entries = self._linkset(f"/{gs1_compress.compress([('01', GTIN)])}?linkType=all")
+        self.assertEqual(entries[0]["anchor"], f"{root}/01/{GTIN}")
+        self.assertEqual(
+            entries[-1],
+            {
+                "anchor": f"{root}/01/{GTIN}",
+                SAME_AS: [
+                    {"href": f"{root}/{gs1_compress.compress([('01', GTIN)])}", "title": "Green Tea"}
+                ],
+            },
+        )
+
+    def test_compressed_query_is_passed_on(self):
+        text = gs1_compress.compress([("01", GTIN), ("17", "280426")], [("a", "b c")])
+        for path in (f"/{text}?x=1", f"/{text}/?x=1"):
+            self._assert_leads(
+                path, "https://brand.example/tea?source=code&17=280426&a=b+c&x=1#top"
+            )
+        text = gs1_compress.compress([("01", GTIN)], [("linkType", "gs1:homepage")])
+        self._assert_leads(f"/{text}", "https://brand.example/?linkType=gs1%3Ahomepage")
+
+    def test_compressed_unit_code_shows_its_page(self):
+        order = self._order_codes(24, 24)
+        serial = self._serials(order)[0]
+        page = f"/01/{GTIN}/21/{serial}"
+        fully = f"/{gs1_compress.compress([('01', GTIN), ('21', serial)])}"
+        partially = f"/01/{GTIN[1:]}/{gs1_compress.compress([('21', serial)])}"
+        for path in (fully, partially, f"{partially}/"):
+            head = self._ask(path, "HEAD")
+            self.assertEqual(head.status_code, 200)
+            self.assertFalse(self.env["dms.scan"].search_count([("code_key", "=", order.first_key)]))
+        for path in (fully, partially):
+            response = self._ask(path)
+            self.assertEqual(response.status_code, 200, path)
+            self.assertIn("Genuine", response.text)
+            # Its forms go where forms are read.
+            self.assertIn(f'action="{page}/report"', response.text)
+            self.assertNotIn(f'action="{path}', response.text)
+            self.assertIn(f'<{self.base_url()}{page}>; rel="owl:sameAs"', response.headers["Link"])
+            self.assertIn(f"<{self.base_url()}{page}?linkType=linkset>", response.headers["Link"])
+            self.assertEqual(self._ask(path, "OPTIONS").status_code, 204)
+            self._assert_leads(
+                f"{path}?linkType=gs1:homepage", "https://brand.example/?linkType=gs1:homepage"
+            )
+            self.assertIn("Genuine", self._ask(f"{path}?linkType=gs1:defaultLink").text)
+            _response, entries = self._linkset(path, Accept=LINKSET)
+            self.assertEqual(entries[0]["anchor"], self.base_url() + page)
+        # Of one device within the hour it is one scan.
+        self.assertEqual(self.env["dms.scan"].search_count([("code_key", "=", order.first_key)]), 1)
+        # With its batch the code leads to its page, which is another link.
+        text = gs1_compress.compress([("01", GTIN), ("10", "B001"), ("21", serial)])
+        self._assert_leads(f"/{text}", self.base_url() + page)
+        forged = self._ask(f"/{gs1_compress.compress([('01', GTIN), ('21', 'FORGED')])}")
+        self.assertEqual(forged.status_code, 404)
+
+    def test_compressed_and_malformed(self):
+        whole = gs1_compress.compress([("01", GTIN)])
+        text = gs1_compress.compress([("17", "280426")])
+        for path in (f"/01/{GTIN}/{text[:-1]}", f"/01/{GTIN}/nonsense", f"/01/{GTIN[:-1]}5/{text}", f"/{whole}?17=1"):
+            self.assertEqual(self._ask(path).status_code, 400, path)
+        # A wrong check digit; it reads as a link otherwise.
+        response = self._ask("/ARFKk4XBog")
+        self.assertEqual(response.status_code, 400)
+        self.assertIn("check digit", response.text)
+
+    def test_other_paths_stay_with_odoo(self):
+        """What reads as nothing of GS1 gets Odoo's own 404, and an address that something else has is not a code."""
+        own = self._ask("/there/is/nothing")
+        for path in ("/nothing-here", f"/{gs1_compress.compress([('01', GTIN)])[:-1]}", "/" + "A" * 3000):
+            for method in ("GET", "POST"):
+                response = self._ask(path, method)
+                self.assertEqual(response.status_code, 404, (path, method))
+                self.assertNotIn("Access-Control-Allow-Origin", response.headers)
+                self.assertEqual(own.headers["Content-Type"], response.headers["Content-Type"])
+        self.assertEqual(self._ask("/web/login").status_code, 200)
+        text = gs1_compress.compress([("01", GTIN)])
+        self.assertEqual(self._ask(f"/{text}", "POST").status_code, 405)
+        self.assertEqual(self._ask(f"/{text}").status_code, 307)
+        self.env["ir.attachment"].create(
+            {"name": "Page", "url": f"/{text}", "raw": b"Our own page", "mimetype": "text/plain", "public": True}
+        )
+        self.assertEqual(self._ask(f"/{text}").text, "Our own page")
+
+    def test_link_to_the_same_path_of_another_resolver(self):
+        """It leads there; a link to itself leads nowhere."""
+        self.links[0].url = f"https://other.example/01/{GTIN}"
+        self._assert_leads(f"/01/{GTIN}", f"https://other.example/01/{GTIN}")
+        self.links[0].url = f"{self.base_url()}/01/{GTIN}"
+        self.assertEqual(self._ask(f"/01/{GTIN}").status_code, 404)
 
     def test_head_is_no_scan(self):
         order = self._order_codes(24, 24)
