@@ -323,6 +323,7 @@ class CodePage(http.Controller):
             "page_lang": (request.env.lang or "en_US").replace("_", "-"),
             "languages": self._get_languages(),
             "path": re.sub(r"/(place|open|report)$", "", request.httprequest.path),
+            "repacked": verdict == "void" and request.env["dms.code"].sudo()._is_used_up(info["key"]),
             "opened_on": opened_sudo and self._format("yMMMd", opened_sudo.date),
             "coupon": mine and opened_sudo.coupon_id.code,
             "reward": mine and opened_sudo.coupon_id.program_id.name,

@@ -15,7 +15,7 @@ class DmsCode(models.Model):
 
     _name = "dms.code"
     _description = "Unit Code"
-    _inherit = ["dms.code.tables", "dms.code.packing", "dms.code.receipt"]
+    _inherit = ["dms.code.tables", "dms.code.packing", "dms.code.receipt", "dms.code.transformation"]
     _auto = False
     _depends = {
         "dms.code.order": [

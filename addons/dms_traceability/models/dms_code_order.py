@@ -274,7 +274,7 @@ class DmsCodeOrder(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         for vals in vals_list:
-            self._check_guarded(vals)
+            self.browse()._check_guarded(vals)
             company = self.env["res.company"].browse(vals.get("company_id")) or self.env.company
             vals["name"] = self.env["ir.sequence"].with_company(company).next_by_code("dms.code.order")
         return super().create(vals_list)

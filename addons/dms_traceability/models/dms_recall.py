@@ -305,7 +305,8 @@ class DmsRecall(models.Model):
         self.ensure_one()
         guard.lock(self, "state")
         counts = {}
-        for state, holder_id, distributor_id, units in self._get_counts(self._get_spans()):
+        spans = self.env["dms.code"].sudo()._follow(self._get_spans())
+        for state, holder_id, distributor_id, units in self._get_counts(spans):
             if state in (ACTIVE, ASSIGNED):
                 holder_id = distributor_id = None
             elif state not in (SHIPPED, RECEIVED, SOLD, CONSUMED):

@@ -28,6 +28,7 @@ class DmsTraceEvent(models.Model):
         "receiving": ("object", "observe", "in_progress"),
         "retail_selling": ("object", "observe", "retail_sold"),
         "inspecting": ("object", "observe", "in_progress"),
+        "repackaging": ("transformation", None, "active"),
         "destroying": ("object", "delete", "destroyed"),
         "decommissioning": ("object", "delete", "inactive"),
     }
@@ -106,6 +107,33 @@ class DmsTraceEvent(models.Model):
             [event_sudo.id, [run[0] for run in runs], [run[1] for run in runs]],
         )
         return event_sudo.sudo(False)
+
+    @api.model
+    def _declare_wrong(self, event):
+        """Append that one of our own events did not happen: it stands there again, as an error declaration."""
+        event.ensure_one()
+        event_sudo = event.sudo()
+        wrong_sudo = event_sudo.create(
+            {
+                **event_sudo.copy_data()[0],
+                "event_time": event.event_time,
+                "error_time": fields.Datetime.now(),
+                "user_id": self.env.uid,
+            }
+        )
+        self.env.cr.execute(
+            "INSERT INTO dms_trace_event_range (event_id, first, last) "
+            "SELECT %s, first, last FROM dms_trace_event_range WHERE event_id = %s",
+            [wrong_sudo.id, event.id],
+        )
+        return wrong_sudo.sudo(False)
+
+    def _get_runs(self):
+        """Keys that the event names: list of ``(first, last)``."""
+        self.ensure_one()
+        return self.env.execute_query(
+            SQL("SELECT first, last FROM dms_trace_event_range WHERE event_id = %s ORDER BY first", self.id)
+        )
 
     @api.model
     def _of_codes(self, keys):

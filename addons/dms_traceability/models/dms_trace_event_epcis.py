@@ -312,6 +312,28 @@ class DmsTraceEventEpcis(models.AbstractModel):
         classes = []
         if self.code_count > MAX_NAMED:
             classes = self._epcis_classes()
+        if self.error_time:
+            extra["errorDeclaration"] = {
+                "declarationTime": epcis_hash.format_time(self.error_time),
+                "reason": "did_not_occur",
+            }
+        if self.event_type == "transformation":
+            order_sudo = self.sudo().order_id
+            made = [key for key in named if order_sudo.first_key <= key <= order_sudo.last_key]
+            facts["action"] = None
+            return [
+                epcis.build(
+                    "transformation",
+                    inputs=[uri(key) for key in named if key not in set(made)],
+                    outputs=[uri(key) for key in made],
+                    input_classes=[
+                        (one["epcClass"], one["quantity"])
+                        for one in (self.payload or {}).get("inputQuantityList", ())
+                    ],
+                    **facts,
+                )
+                | extra
+            ]
         return [epcis.build("object", epcs=[uri(key) for key in named], classes=classes, **facts) | extra]
 
     def _epcis_classes(self):
@@ -396,7 +418,7 @@ class DmsTraceEventEpcis(models.AbstractModel):
             self.env.cr.execute(
                 "UPDATE dms_trace_event e SET event_id = f.event_id FROM unnest(%s::integer[], %s::text[]) "
                 "AS f(id, event_id) WHERE e.id = f.id AND NOT EXISTS (SELECT FROM dms_trace_event o "
-                "WHERE o.company_id = e.company_id AND o.event_id = f.event_id)",
+                "WHERE o.company_id = e.company_id AND o.event_id = f.event_id AND o.error_time IS NOT DISTINCT FROM e.error_time)",
                 [[one[0] for one in fresh], [one[1] for one in fresh]],
             )
             self.invalidate_recordset(["event_id"])

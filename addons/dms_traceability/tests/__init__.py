@@ -24,6 +24,7 @@ from . import (
     test_pure_seal,
     test_recall,
     test_receipt,
+    test_repacking,
     test_replay,
     test_resolver,
     test_scan_screen,

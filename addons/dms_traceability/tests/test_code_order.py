@@ -34,6 +34,15 @@ class TestCodeOrder(DmsTraceCommon):
         with self.assertRaisesRegex(UserError, "generated already"):
             order.action_generate()
 
+    def test_duplicate_of_an_issued_order_is_a_draft(self):
+        order = self._order_codes(48, 24)
+        copy = order.copy()
+        self.assertRecordValues(copy, [{"state": "draft", "quantity": 48, "gtin": False, "stored_count": 0}])
+        self.assertNotEqual(copy.name, order.name)
+        copy.quantity = 24
+        copy.action_generate()
+        self.assertGreater(copy.first_key, order.last_key)
+
     def test_activate_then_pack(self):
         order = self._order_codes(100, 24, "generated").with_user(self.storeman)
         with self.assertRaisesRegex(UserError, "put the codes in use"):

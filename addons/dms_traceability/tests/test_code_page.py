@@ -139,6 +139,15 @@ class TestCodePage(DmsTraceCommon, HttpCase):
         self.assertIn("Not in use yet", response.text)
         self.assertNotIn("Genuine", response.text)
 
+    def test_repacked(self):
+        (old,), (new,) = (self._serials(self._order_codes(1, 0, "active")) for _label in range(2))
+        used, made = (f"(01){GTIN}(21){serial}" for serial in (old, new))
+        self.env["dms.code.repacking"].create({"used_text": used, "made_text": made}).action_done()
+        response = self._get(old)
+        self.assertIn("Part of another pack", response.text)
+        self.assertNotIn("Withdrawn", response.text)
+        self.assertIn("Genuine", self._get(new).text)
+
     def test_bad_input(self):
         for path in (
             "/01/123/21/ABC",

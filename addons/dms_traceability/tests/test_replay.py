@@ -22,13 +22,16 @@ class TestReplay(DmsTraceCommon):
         self.turn = 0
         with freeze_time(START):
             order = self._order_codes(UNITS, CASE_SIZE)
+            made = self._order_codes(UNITS, 0, "active")
+        self.made = list(range(made.first_key, made.first_key + UNITS))
+        self.transformations = []
         self.units = list(range(order.first_key, order.first_key + UNITS))
         self.cases = list(range(order.first_key + UNITS, order.first_key + UNITS + order.case_count))
         self.parent = {
             key: self.cases[place // CASE_SIZE] if place // CASE_SIZE < len(self.cases) else None
             for place, key in enumerate(self.units)
         }
-        self.own = dict.fromkeys([*self.units, *self.cases], "active")
+        self.own = dict.fromkeys([*self.units, *self.cases, *self.made], "active")
         self.history = [(START + timedelta(seconds=30), dict(self.parent))]
         names = self.env["dms.code"]._get_serials([*self.units, *self.cases])
         self.texts = {key: f"(01){gtin}(21){serial}" for key, (gtin, serial) in names.items()}
@@ -135,10 +138,35 @@ class TestReplay(DmsTraceCommon):
             if self.own[one] not in ("void", "destroyed"):
                 self.own[one] = "destroyed"
 
-    def _replay(self, events):
+    def _step_repack(self):
+        used = [key for key in self.units if self._state(key) == "active"]
+        made = [key for key in self.made if self.own[key] == "active" and key not in self._taken()]
+        if used and made:
+            used = self.random.sample(used, min(len(used), 2))
+            event, units = self.env["dms.code"]._transform(used, made[:1])
+            self.assertEqual(units, sorted(used))
+            for key in used:
+                self._leave(key)
+                self.own[key] = "void"
+            self.transformations.append((event, used, made[:1]))
+
+    def _step_undo(self):
+        one = self._pick(self.transformations)
+        if one:
+            self.env["dms.code"]._undo_transformation(*one)
+            self.transformations.remove(one)
+            self.own.update(dict.fromkeys(one[1], "active"))
+
+    def _taken(self):
+        return {key for _event, _used, made in self.transformations for key in made}
+
+    def _replay(self, key, events):
         """State that the events of one label tell, oldest first."""
         state = "printed"
+        wrong = {event.event_time for event in events if event.error_time}
         for event in events:
+            if event.biz_step == "repackaging" and event.event_time not in wrong and key in self.units:
+                return "void"
             state = {
                 "commissioning": "active",
                 "shipping": "shipped",
@@ -173,7 +201,7 @@ class TestReplay(DmsTraceCommon):
         self.assertEqual(self.env.cr.fetchone()[0], 0, "one parent at a time")
         events = self.env["dms.trace.event"]._of_codes(labels)
         self.assertEqual(
-            {key: self._replay(events[key]) for key in self.units},
+            {key: self._replay(key, events[key]) for key in self.units},
             {key: self._state(key) for key in self.units},
         )
 
@@ -181,12 +209,12 @@ class TestReplay(DmsTraceCommon):
         steps = [
             self._step_pack, self._step_pack, self._step_pack_twice, self._step_unpack, self._step_take_out,
             self._step_ship, self._step_ship, self._step_receive, self._step_sell, self._step_take_back, self._step_take_back,
-            self._step_void, self._step_destroy,
+            self._step_void, self._step_destroy, self._step_repack, self._step_repack, self._step_undo,
         ]  # fmt: skip
         done = Counter()
         for seed in range(4):
             self._start(seed)
-            for _turn in range(30):
+            for _turn in range(45):
                 self.turn += 1
                 moment = START + timedelta(minutes=self.turn)
                 step = self.random.choice(steps)

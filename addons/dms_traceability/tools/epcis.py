@@ -54,6 +54,9 @@ def build(
     epcs=(),
     classes=(),
     parent=None,
+    inputs=(),
+    outputs=(),
+    input_classes=(),
     read_point=None,
     biz_location=None,
     transactions=(),
@@ -67,6 +70,8 @@ def build(
     :param moment: when it happened, in UTC without a time zone
     :param epcs: identifiers of single objects; with a parent they are its children
     :param classes: list of ``(class, quantity)`` for what is not named one by one
+    :param inputs, outputs: identifiers of what a transformation uses up and makes
+    :param input_classes: list of ``(class, quantity)`` that it uses up beside them
     :param transactions: list of ``(type, URI)``, as ``desadv`` and ``po``
     :param sources, destinations: lists of ``(type, URI)``, as ``owning_party``
     :return: dict, as JSON-LD
@@ -79,7 +84,12 @@ def build(
     nested = kind in ("aggregation", "association")
     if parent:
         event["parentID"] = parent
-    if epcs or not classes:
+    if kind == "transformation":
+        event |= {"inputEPCList": list(inputs), "outputEPCList": list(outputs)}
+        event["inputQuantityList"] = [
+            {"epcClass": name, "quantity": quantity} for name, quantity in input_classes
+        ]
+    elif epcs or not classes:
         event["childEPCs" if nested else "epcList"] = list(epcs)
     if classes:
         event["childQuantityList" if nested else "quantityList"] = [
