@@ -29,15 +29,17 @@ class Resolver(CodePage):
 
     @http.route(methods=METHODS)
     def code_page(self, gtin, serial, lang=None, **_query):
-        if request.httprequest.method == "OPTIONS" or self._get_wanted_type() or self._wants_linkset():
-            self._set_lang(lang)
-            answer = self._resolve(*self._get_raw_request())
-            if answer is not None:
-                return answer
-        return self._show_page(gtin, serial, lang)
+        self._set_lang(lang)
+        answer = self._resolve_unit(*self._get_raw_request())
+        return self._finish_page(super().code_page(gtin, serial)) if answer is None else answer
 
-    def _show_page(self, gtin, serial, lang=None):
-        response = super().code_page(gtin, serial, lang=lang)
+    def _resolve_unit(self, path, query, same_as=None):
+        """As :meth:`_resolve`, of a unit's link: None unless something else than its page is asked for."""
+        if request.httprequest.method == "OPTIONS" or self._get_wanted_type() or self._wants_linkset():
+            return self._resolve(path, query, same_as)
+        return None
+
+    def _finish_page(self, response):
         response.headers.update(CORS)
         if response.status_code == 200:
             own_url = request.env["dms.gs1.link"]._get_root() + request.httprequest.path
@@ -131,9 +133,11 @@ class Resolver(CodePage):
         # The link type, the language and the forms of the page are those of the uncompressed link.
         request.reroute(gs1_link.unescape(path), query)
         self._set_lang(request.httprequest.args.get("lang"))
-        response = self._resolve(path, query, same_as)
+        parts = [gs1_link.unescape(part) for part in path.split("/")]
+        is_unit = parts[1::2] == ["01", "21"]
+        response = (self._resolve_unit if is_unit else self._resolve)(path, query, same_as)
         if response is None:
-            response = self._show_page(*(gs1_link.unescape(part) for part in path.split("/")[2::2]))
+            response = self._finish_page(self._answer(parts[2], parts[4]))
         links = response.headers.get("Link")
         response.headers["Link"] = f'<{same_as[0]}>; rel="owl:sameAs"' + (f", {links}" if links else "")
         return response

@@ -152,7 +152,14 @@ class TestGs1Compress(unittest.TestCase):
     @example("01", "", "")
     @example("01", "A" * 3000, "")
     def test_any_text_is_read_or_refused(self, ai, text, other):
-        for path in (text, f"/{text}", f"{ai}/{GTIN}/{text}", f"/{ai}/{text}/{text}", text + other, f"/{other}/{text}"):
+        for path in (
+            text,
+            f"/{text}",
+            f"{ai}/{GTIN}/{text}",
+            f"/{ai}/{text}/{text}",
+            text + other,
+            f"/{other}/{text}",
+        ):
             for read in (gs1_compress.expand, gs1_compress.parse_path):
                 try:
                     self.assertTrue(read(path))
@@ -160,7 +167,10 @@ class TestGs1Compress(unittest.TestCase):
                     self.assertTrue(str(error))
             gs1_compress.may_be(path)
 
-    @given(st.sampled_from(sorted({*gs1_compress._SEQUENCES, "01", "00", "F1", "8004", "9101"})), st.binary(max_size=40))
+    @given(
+        st.sampled_from(sorted({*gs1_compress._SEQUENCES, "01", "00", "F1", "8004", "9101"})),
+        st.binary(max_size=40),
+    )
     def test_any_text_near_the_truth_is_read_or_refused(self, code, rest):
         """What is read is a link that the parser takes."""
         head = bytes.fromhex(code)
@@ -228,9 +238,15 @@ class TestGs1Compress(unittest.TestCase):
             "]Q1https://id.example.com/DBFKk4XBoAowOQ",
         ):
             self.assertEqual(gs1.parse(text), expected, text)
-        for text in ("https://id.example.com/DBFKk4XBoAowO", "https://id.example.com/contactus", "]Q1https://a/b"):
+        for text in (
+            "https://id.example.com/DBFKk4XBoAowO",
+            "https://id.example.com/contactus",
+            "]Q1https://a/b",
+        ):
             with self.assertRaises(Gs1Error, msg=text):
                 gs1.parse(text)
-        self.assertEqual(gs1_elements.parse_scan("]Q1https://a/DBFKk4XBoAowOQ").text, "https://a/DBFKk4XBoAowOQ")
+        self.assertEqual(
+            gs1_elements.parse_scan("]Q1https://a/DBFKk4XBoAowOQ").text, "https://a/DBFKk4XBoAowOQ"
+        )
         link = gs1_compress.parse("https://a/b/GhFKk4XBoIlXgojtQKMDk?k=v")
         self.assertEqual((link.root, link.query), ("https://a/b", "17=280426&k=v"))

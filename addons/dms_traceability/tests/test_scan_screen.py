@@ -1,6 +1,8 @@
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import HttpCase, tagged
 
+from odoo.addons.dms_traceability.tools import gs1_compress, gs1_elements
+
 from .common import DmsTraceCommon
 
 
@@ -9,6 +11,14 @@ class TestScanScreen(DmsTraceCommon, HttpCase):
     def _labels(self, order, level="case"):
         gtin = next(span[1] for span in order._get_spans() if span[0] == level)
         return [f"(01){gtin}(21){serial}" for serial in self._serials(order, level)]
+
+    def test_compressed_link_is_a_label_too(self):
+        order = self._order_codes(24, 24)
+        picking = self._create_delivery(24).with_user(self.storeman)
+        label = gs1_elements.parse_bracketed(self._labels(order)[0])
+        answer = picking.dms_scan_add([f"https://id.example.com/{gs1_compress.compress(label)}"])
+        self.assertTrue(answer["outcomes"][0]["ok"], answer["outcomes"])
+        self.assertEqual(answer["lines"][0]["scanned"], 24)
 
     def test_scan_undo_and_send_again(self):
         order = self._order_codes(48, 24)

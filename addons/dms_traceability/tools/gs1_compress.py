@@ -10,7 +10,7 @@ code from a table stands for several identifiers, and F for a pair of the query 
 
 import math
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from . import gs1_ai, gs1_link
@@ -58,7 +58,7 @@ class _Part(NamedTuple):
     fixed: bool
 
 
-@lru_cache(maxsize=None)
+@cache
 def _get_parts(ai):
     """Parts of the value of an identifier: neighbours of one kind are compressed as one."""
     parts = []
@@ -296,4 +296,8 @@ def _write_text(text, count):
 def _write_other(key, value):
     if not _OTHER_KEY.fullmatch(key) or not value.isascii() or len(value) > _OTHER_LENGTH:
         raise Gs1Error(_lt("“%(pair)s” can't be compressed."), pair=shorten(f"{key}={value}"))
-    return f"1111{len(key):07b}" + "".join(_SEXTETS[char] for char in key) + _write_text(value, f"{len(value):07b}")
+    return (
+        f"1111{len(key):07b}"
+        + "".join(_SEXTETS[char] for char in key)
+        + _write_text(value, f"{len(value):07b}")
+    )
