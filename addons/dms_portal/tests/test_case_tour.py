@@ -20,6 +20,7 @@ class TestCaseTour(DmsPortalCommon):
             {"name": "Claw-backs", "code": "458100", "account_type": "income_other"}
         )
         cls.scout = cls._create_staff("scout", "dms_traceability.dms_traceability_group_field_inspector")
+        cls.colleague = cls._create_staff("colleague", "dms_traceability.dms_traceability_group_inspector")
         order = cls._order_codes(24, 24)
         picking = cls._create_delivery(24)
         picking._dms_assign_codes()
@@ -92,7 +93,8 @@ class TestCaseTour(DmsPortalCommon):
         self.assertLess(self.distributor_north._get_credit_points()[self.distributor_north.id], owed)
 
         self._tour("appeal", self.clerk_north, f"/my/cases/{case.id}", size=PHONE)
-        self._form("reverse", self.inspector, "dms_diversion_case_action", case)
+        self._form("four_eyes", self.inspector, "dms_diversion_case_action", case)
+        self._form("reverse", self.colleague, "dms_diversion_case_action", case)
         self.assertRecordValues(case, [{"state": "closed", "appeal_outcome": "granted"}])
         self.assertEqual(report.verdict, "open")
         self.assertEqual(self.distributor_north._get_credit_points()[self.distributor_north.id], owed)

@@ -1,5 +1,6 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.fields import Domain
 from odoo.tools import format_date
 
 from odoo.addons.dms_channel.tools import guard
@@ -26,6 +27,8 @@ STATE_FIELDS = {
     "supply_until",
 }
 INSPECTOR_GROUP = "dms_traceability.dms_traceability_group_inspector"
+# So many of those who may decide on an appeal are named.
+NAMED_JUDGES = 5
 
 
 class DmsDiversionCase(models.Model):
@@ -95,6 +98,9 @@ class DmsDiversionCase(models.Model):
         copy=False,
         tracking=True,
     )
+    appeal_hint = fields.Char(
+        compute="_compute_appeal_hint", help="Why the reader may not decide on the appeal, and who may."
+    )
     credit_entry_id = fields.Many2one("dms.credit.entry", readonly=True, copy=False)
     reversal_entry_id = fields.Many2one("dms.credit.entry", "Reversal", readonly=True, copy=False)
     points = fields.Integer("Credit Points", compute="_compute_points")
@@ -153,6 +159,13 @@ class DmsDiversionCase(models.Model):
     def _compute_is_reversed(self):
         for case in self:
             case.is_reversed = case.appeal_outcome == "granted"
+
+    @api.depends("state", "ruled_by", "company_id")
+    @api.depends_context("uid", "lang")
+    def _compute_appeal_hint(self):
+        mine = self.filtered(lambda case: case.state == "appealed" and case.ruled_by == self.env.user)
+        for case in self:
+            case.appeal_hint = case in mine and case._explain_four_eyes()
 
     def _compute_inspection_count(self):
         counts = dict(
@@ -286,7 +299,7 @@ class DmsDiversionCase(models.Model):
     def action_grant_appeal(self):
         """Undo the ruling's consequences exactly."""
         for case in self:
-            case._require("appealed")
+            case._require_appeal()
             # First of all: what follows asks whether the ruling stands.
             guard.mark(case).write({"state": "closed", "appeal_outcome": "granted"})
             case._undo()
@@ -295,7 +308,7 @@ class DmsDiversionCase(models.Model):
 
     def action_reject_appeal(self):
         for case in self:
-            case._require("appealed")
+            case._require_appeal()
             guard.mark(case).write({"state": "closed", "appeal_outcome": "rejected"})
         return True
 
@@ -352,6 +365,45 @@ class DmsDiversionCase(models.Model):
                     states=", ".join(names[state] for state in states),
                 )
             )
+
+    def _require_appeal(self):
+        """Let somebody else than who ruled decide on the appeal; not even the superuser's mode changes who that is."""
+        self._require("appealed")
+        if self.ruled_by == self.env.user:
+            raise UserError(self._explain_four_eyes())
+
+    def _explain_four_eyes(self):
+        self.ensure_one()
+        others = self._get_appeal_judges()
+        if not others:
+            return self.env._(
+                "You made the ruling in %(case)s, so somebody else decides on the appeal, and nobody else has the role "
+                "“%(role)s” in %(company)s yet: have it given to another user under Settings, Users.",
+                case=self.name,
+                role=self.env.ref(INSPECTOR_GROUP).sudo().full_name,
+                company=self.company_id.sudo().name,
+            )
+        names = others[:NAMED_JUDGES].mapped("name")
+        return self.env._(
+            "You made the ruling in %(case)s, so somebody else decides on the appeal: %(names)s.",
+            case=self.name,
+            names=", ".join(names + ["…"] * (len(others) > len(names))),
+        )
+
+    def _get_appeal_judges(self):
+        """Inspectors of the case's company other than who ruled."""
+        self.ensure_one()
+        return (
+            self.env["res.users"]
+            .sudo()
+            .search(
+                Domain("all_group_ids", "in", self.env.ref(INSPECTOR_GROUP).ids)
+                & Domain("company_ids", "in", self.company_id.ids)
+                & Domain("id", "!=", self.ruled_by.id)
+                & Domain("share", "=", False),
+                order="name, id",
+            )
+        )
 
     def _answer(self, text):
         """The distributor's answer, from the portal."""

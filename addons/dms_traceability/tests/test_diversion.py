@@ -110,7 +110,7 @@ class TestDiversion(DmsTraceCommon):
             case._rule("confirmed", "Twice")
         case._appeal("The items were a gift.")
         self.assertEqual(case.state, "appealed")
-        case.action_grant_appeal()
+        case.with_env(self.env).action_grant_appeal()
         self.assertEqual(self.distributor_north._get_credit_points()[self.distributor_north.id], points)
         self.assertRecordValues(case, [{"state": "closed", "points": 0, "appeal_outcome": "granted"}])
 
@@ -128,6 +128,38 @@ class TestDiversion(DmsTraceCommon):
         case._rule("dismissed", "Not proved.")
         self.assertEqual(clean().partner_id, north | south)
         self.assertEqual(len(clean()), 2)
+
+    def test_an_appeal_is_for_somebody_else_than_who_ruled(self):
+        alert = self._alert(self.serials[0], postcode="2000")
+        other = self._create_staff("colleague", "dms_traceability.dms_traceability_group_inspector")
+        case = (
+            self.env["dms.diversion.case"]
+            .with_user(self.inspector)
+            .create({"partner_id": self.distributor_north.id, "alert_ids": alert.ids})
+        )
+        case._rule("confirmed", "Proved.", points=-20)
+        self.assertFalse(case.appeal_hint)
+        case._appeal("A gift.")
+        for decide in ("action_grant_appeal", "action_reject_appeal"):
+            for mine in (case, case.sudo()):
+                with self.assertRefused("You made the ruling in .*somebody else decides.*colleague"):
+                    getattr(mine, decide)()
+        self.assertIn("colleague", case.appeal_hint)
+        self.assertFalse(case.with_user(other).appeal_hint)
+        elsewhere = self.env["res.company"].create({"name": "Elsewhere"})
+        other.write({"company_ids": [Command.set(elsewhere.ids)], "company_id": elsewhere.id})
+        self.env.invalidate_all()
+        self.assertNotIn("colleague", case.appeal_hint, "a colleague of another company is none")
+        other.write({"company_ids": [Command.set(self.company.ids)], "company_id": self.company.id})
+        role = self.env.ref("dms_traceability.dms_traceability_group_inspector")
+        case._get_appeal_judges().sudo().write({"group_ids": [Command.unlink(role.id)]})
+        self.env.invalidate_all()
+        self.assertRegex(case.appeal_hint, "nobody else has the role .*Inspector.* another user")
+        with self.assertRefused("nobody else has the role"):
+            case.action_grant_appeal()
+        other.sudo().write({"group_ids": [Command.link(role.id)]})
+        case.with_user(other).action_reject_appeal()
+        self.assertRecordValues(case, [{"state": "closed", "appeal_outcome": "rejected", "points": -20}])
 
     def test_dismissed_case_costs_nothing(self):
         alert = self._alert(self.serials[0], postcode="2000")
@@ -261,7 +293,7 @@ class TestDiversion(DmsTraceCommon):
         self.assertAlmostEqual(balance.earned_amount, whole - price / 10, 2)
         self.assertIn("Less diverted goods", balance.explanation)
         case._appeal("A gift.")
-        case.with_user(self.inspector).action_grant_appeal()
+        case.action_grant_appeal()
         program._accrue_difference()
         self.assertEqual(balance.earned_amount, whole)
 
@@ -304,7 +336,7 @@ class TestDiversion(DmsTraceCommon):
         self.assertEqual(right.reporter_judged, 0, "a report does not speak for itself")
         self.assertEqual(self._report(self.serials[2], "d2").reporter_score, 0.5)
         case._appeal("A gift.")
-        case.action_grant_appeal()
+        case.with_env(self.env).action_grant_appeal()
         self.env.invalidate_all()
         self.assertEqual((right.verdict, other.reporter_score), ("open", 0.5))
         other.with_user(self.inspector).action_refute()

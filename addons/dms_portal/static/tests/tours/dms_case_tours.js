@@ -72,6 +72,13 @@ add("dms_case_appeal", () => [
     { trigger: ".o_dms_timeline:contains(customer's receipt)" },
 ]);
 
+add("dms_case_four_eyes", () => [
+    { trigger: state("Appealed") },
+    { trigger: ".o_form_view .alert:contains(somebody else decides):contains(colleague)" },
+    { trigger: ".o_form_statusbar:not(:has(button[name=action_grant_appeal]))" },
+    { trigger: ".o_form_statusbar:not(:has(button[name=action_reject_appeal]))" },
+]);
+
 add("dms_case_reverse", () => [
     { trigger: button("action_grant_appeal"), run: "click" },
     { trigger: ".modal .modal-footer .btn-primary", run: "click" },
