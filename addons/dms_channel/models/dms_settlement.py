@@ -7,7 +7,7 @@ from odoo.tools import format_date, formatLang
 
 from ..tools import guard, rebate
 from .dms_settlement_document import DOCUMENT_URL
-from .dms_settlement_line import ANSWERED, DISPUTE_ACTIVITY, EARNING, SET_OFF
+from .dms_settlement_line import ANSWERED, DISPUTE_ACTIVITY, EARNING, ON_ACCOUNT, PAID_BACK, SET_OFF
 from .dms_settlement_posting import PAYOUTS, POST_ACTIVITY
 
 # What is sent to the distributor stays as it was sent.
@@ -104,7 +104,7 @@ class DmsSettlement(models.Model):
         "Set Off",
         compute="_compute_amounts",
         store=True,
-        help="Deductions and advances, which are taken off.",
+        help="Deductions and advances, which are taken off, and what is paid back.",
     )
     amount_total = fields.Monetary("Due", compute="_compute_amounts", store=True, tracking=True)
 
@@ -227,7 +227,7 @@ class DmsSettlement(models.Model):
         for settlement in self:
             lines = settlement.line_ids
             earned = sum(lines.filtered(lambda line: line.kind in EARNING).mapped("amount"))
-            set_off = sum(lines.filtered(lambda line: line.kind in SET_OFF).mapped("amount"))
+            set_off = sum(lines.filtered(lambda line: line.kind in ON_ACCOUNT).mapped("amount"))
             settlement.amount_computed = sum(lines.mapped("computed_amount"))
             settlement.amount_untaxed = earned
             settlement.amount_set_off = set_off
@@ -681,6 +681,19 @@ class DmsSettlement(models.Model):
         known = {
             (draft.company_id, draft.partner_id, draft.currency_id, draft.program_payout) for draft in drafts
         }
+        amounts = self._get_open_amounts(date_to, partners, programs)
+        wanted = {
+            key
+            for key, amount in amounts.items()
+            if not known & {key, (*key[:3], "any")} and key[2].compare_amounts(amount, 0) > 0
+        }
+        if programs is None:
+            # What is paid back goes along with any draft of its distributor, and has one of its own where there is none.
+            served = {key[:3] for key in known | wanted}
+            for party, credit in self._get_credit_amounts(partners).items():
+                key = (*party, "open")
+                if party not in served and party[2].compare_amounts(credit + amounts.get(key, 0.0), 0) > 0:
+                    wanted.add(key)
         drafts |= self.create(
             [
                 {
@@ -691,11 +704,7 @@ class DmsSettlement(models.Model):
                     "date_from": date_from,
                     "date_to": date_to,
                 }
-                for (company, partner, currency, payout), amount in self._get_open_amounts(
-                    date_to, partners, programs
-                ).items()
-                if not known & {(company, partner, currency, scope) for scope in (payout, "any")}
-                and currency.compare_amounts(amount, 0) > 0
+                for company, partner, currency, payout in sorted(wanted, key=lambda key: (key[1].id, key[3]))
             ]
         )
         drafts._recompute_lines(programs=programs)
@@ -728,6 +737,18 @@ class DmsSettlement(models.Model):
         return amounts
 
     @api.model
+    def _get_credit_amounts(self, partners=None):
+        """What waits to be paid back: dict (company, distributor, currency) -> amount."""
+        amounts = {}
+        for item in self.sudo()._get_credit_items(partners, self.env.companies):
+            party = tuple(
+                record.with_env(self.env)
+                for record in (item.company_id, item.partner_id.commercial_partner_id, item.currency_id)
+            )
+            amounts[party] = amounts.get(party, 0.0) - item.amount_residual_currency
+        return amounts
+
+    @api.model
     def _cron_generate(self):
         """Draft last month's settlements of every company, some distributors at a time.
 
@@ -741,8 +762,8 @@ class DmsSettlement(models.Model):
             return
         commit = self.env["ir.cron"]._commit_progress
         self.env["dms.rebate.program"].sudo()._get_periodic(companies)._accrue_difference()
-        open_ = Settlement._get_open_amounts(last)
-        partners = self.env["res.partner"].browse(sorted({partner.id for _c, partner, _y, _p in open_}))
+        open_ = [*Settlement._get_open_amounts(last), *Settlement._get_credit_amounts()]
+        partners = self.env["res.partner"].browse(sorted({key[1].id for key in open_}))
         commit(remaining=len(partners))
         for start in range(0, len(partners), BATCH):
             batch = partners[start : start + BATCH]
@@ -903,7 +924,7 @@ class DmsSettlement(models.Model):
         return {(line.company_id, line.partner_id, line.program_id): line for line in lines}
 
     def _replace_other_lines(self):
-        """Put claims, deductions and advances on the drafts anew (called as superuser).
+        """Put claims, credits, deductions and advances on the drafts anew (called as superuser).
 
         Deductions and advances are taken off as far as there is something to take them off from; the rest of them waits
         for the next settlement.
@@ -912,13 +933,14 @@ class DmsSettlement(models.Model):
         self.invalidate_recordset(["line_ids"])
         waiting = self._get_other_lines()
         Line = self.env["dms.settlement.line"]
-        for kinds in (EARNING, SET_OFF):
+        for kinds in (EARNING, PAID_BACK, SET_OFF):
             vals_list = []
             for settlement in self:
-                # Nothing is taken off what is not paid out.
-                left = settlement.amount_total if settlement.payout != "write_off" else 0.0
+                # Nothing is taken off what is not paid out, and nothing paid back by it.
+                written_off = settlement.payout == "write_off"
+                left = 0.0 if written_off else settlement.amount_total
                 for vals in waiting.get(settlement, ()):
-                    if vals["kind"] not in kinds:
+                    if vals["kind"] not in kinds or (written_off and kinds is PAID_BACK):
                         continue
                     vals = {**vals, "settlement_id": settlement.id}
                     if kinds is SET_OFF:
@@ -933,13 +955,14 @@ class DmsSettlement(models.Model):
             self.invalidate_recordset(["line_ids"])
 
     def _get_other_lines(self):
-        """Claims, deductions and advances that wait for these drafts (called as superuser, for all drafts at once).
+        """Claims, credits, deductions and advances that wait for these drafts (called as superuser, for all at once).
 
         Extend it in a module that has such documents. A claim adds its amount, deductions and advances are below zero
-        and name the receivable item that they are set off against, which may be settled otherwise in the meantime.
+        and name the receivable item that they are set off against, which may be settled otherwise in the meantime. A
+        credit adds what an item of :meth:`_get_credit_items` owes to the distributor.
 
         :return: dict settlement -> list of values of ``dms.settlement.line``: ``kind``, ``name``, ``amount``,
-            ``document`` ("model,id"); a claim's ``account_id`` and ``tax_weights``; a deduction's or advance's ``item_id``
+            ``document`` ("model,id"); a claim's ``account_id`` and ``tax_weights``; the ``item_id`` of all others
         """
         waiting = {}
         advances = self._get_open_items(
@@ -1001,22 +1024,31 @@ class DmsSettlement(models.Model):
 
     @api.model
     def _get_open_items(self, kind, partners, companies, domain):
-        """Open receivable items of distributors that fulfil a domain, and that no line of this kind has taken up yet."""
-        queued = self.env["dms.settlement.line"].search(
-            [("pending", "=", True), ("kind", "=", kind), ("partner_id", "in", partners.ids)]
+        """Open receivable items of distributors (None: of all) that fulfil a domain, and that no line of this kind has taken
+        up yet: credits below zero, others above."""
+        waiting = Domain("pending", "=", True) & Domain("kind", "=", kind)
+        domain = (
+            Domain(domain)
+            & Domain("company_id", "in", companies.ids)
+            & Domain("parent_state", "=", "posted")
+            & Domain("account_id.account_type", "=", "asset_receivable")
+            & Domain("amount_residual_currency", "<" if kind in PAID_BACK else ">", 0)
         )
+        if partners is not None:
+            waiting &= Domain("partner_id", "in", partners.ids)
+            domain &= Domain("partner_id.commercial_partner_id", "in", partners.ids)
+        queued = self.env["dms.settlement.line"].search(waiting)
         return self.env["account.move.line"].search(
-            [
-                *domain,
-                ("partner_id.commercial_partner_id", "in", partners.ids),
-                ("company_id", "in", companies.ids),
-                ("parent_state", "=", "posted"),
-                ("account_id.account_type", "=", "asset_receivable"),
-                ("amount_residual_currency", ">", 0),
-                ("id", "not in", queued.item_id.ids),
-            ],
-            order="date, id",
+            domain & Domain("id", "not in", queued.item_id.ids), order="date, id"
         )
+
+    @api.model
+    def _get_credit_items(self, partners, companies):
+        """Open credits of distributors (None: of all) that the next settlement pays back (called as superuser).
+
+        A module that has some returns them, and puts them on the drafts in :meth:`_get_other_lines`.
+        """
+        return self.env["account.move.line"]
 
     # === ANSWERS AND APPROVALS ===
 

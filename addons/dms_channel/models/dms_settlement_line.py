@@ -10,6 +10,9 @@ from ..tools import guard, rebate
 # Kinds that the distributor gets, and kinds that are taken off what it gets.
 EARNING = ("rebate", "claim", "correction")
 SET_OFF = ("deduction", "advance")
+# Kinds that are open items of the distributor's account: what it owes, and what is paid back to it.
+PAID_BACK = ("credit",)
+ON_ACCOUNT = SET_OFF + PAID_BACK
 DISPUTE_ACTIVITY = "dms_channel.mail_activity_type_dispute"
 # Answers that leave nothing to wait for.
 ANSWERED = ("accepted", "upheld", "corrected")
@@ -34,6 +37,7 @@ class DmsSettlementLine(models.Model):
             ("correction", "Correction"),
             ("deduction", "Deduction"),
             ("advance", "Advance"),
+            ("credit", "Paid Back"),
         ],
         default="rebate",
         required=True,
@@ -50,7 +54,7 @@ class DmsSettlementLine(models.Model):
         readonly=True,
         ondelete="restrict",
         index="btree_not_null",
-        help="The receivable item that the settlement is set off against.",
+        help="The receivable item that is set off, or paid back.",
     )
     corrected_id = fields.Many2one(
         "dms.settlement.line", "Corrects", readonly=True, ondelete="cascade", index="btree_not_null"
@@ -229,6 +233,8 @@ class DmsSettlementLine(models.Model):
                         ),
                     ]
                 return [taken]
+            case "credit":
+                return [self.env._("Stood to the distributor's credit: %s.", money(self.amount))]
             case _:
                 return [steps["text"]] if "text" in steps else []
 
@@ -395,6 +401,14 @@ class DmsSettlementLine(models.Model):
     def _check_correction(self, amount):
         self.ensure_one()
         currency, settlement = self.currency_id, self.settlement_id
+        if self.kind in PAID_BACK:
+            raise UserError(
+                self.env._(
+                    "%s is paid back as it stands on the distributor's account: take the settlement back to draft and settle"
+                    " the open item otherwise.",
+                    self.name,
+                )
+            )
         if self.kind in SET_OFF:
             raise UserError(
                 self.env._(
@@ -615,7 +629,7 @@ class DmsSettlementLine(models.Model):
         A rebate clears what was accrued and gives back to the expense what its factor withholds.
         """
         self.ensure_one()
-        if self.kind in SET_OFF:
+        if self.kind in ON_ACCOUNT:
             return []
         if self.kind != "rebate":
             return self._prepare_parts(self.name, self.account_id, self._split_by_taxes(self.amount))

@@ -6,7 +6,7 @@ from odoo.fields import Command
 from odoo.tools import SQL, format_date, formatLang
 
 from ..tools import guard
-from .dms_settlement_line import SET_OFF
+from .dms_settlement_line import ON_ACCOUNT
 
 PAYOUTS = [
     ("credit_note", "Credit note"),
@@ -39,7 +39,11 @@ class DmsSettlementPosting(models.AbstractModel):
         credited = self.filtered(lambda settlement: settlement._is_credited())
         documents = self.env["account.move"].create(
             [settlement._prepare_credit_note_vals() for settlement in credited if settlement._get_parts()]
-            + [settlement._prepare_entry_vals() for settlement in self - credited if settlement._get_parts()]
+            + [
+                settlement._prepare_entry_vals()
+                for settlement in self - credited
+                if settlement._get_parts() or settlement.currency_id.compare_amounts(settlement.amount_total, 0)
+            ]
         )
         document_of = {document.dms_settlement_id: document for document in documents}
         now = fields.Datetime.now()
@@ -66,20 +70,22 @@ class DmsSettlementPosting(models.AbstractModel):
         return self.credit_date or fields.Date.context_today(self)
 
     def _refresh_set_offs(self):
-        """Take deductions and advances off as far as they are still open: what was settled otherwise since then must
-        neither stop the posting nor be taken off twice (called as superuser)."""
+        """Take open items up as far as they are still open: what was settled otherwise since then must neither stop the
+        posting nor be taken off, or paid back, twice (called as superuser)."""
         self.ensure_one()
-        set_offs = self.line_ids.filtered(lambda line: line.kind in SET_OFF)
-        set_offs.item_id.invalidate_recordset(["amount_residual_currency"])
-        for line in set_offs:
+        lines = self.line_ids.filtered(lambda line: line.kind in ON_ACCOUNT)
+        lines.item_id.invalidate_recordset(["amount_residual_currency"])
+        for line in lines:
             item = line.item_id
             still_open = item.amount_residual_currency if item.parent_state == "posted" else 0.0
-            amount = min(-line.amount, max(still_open, 0.0))
-            elsewhere = line.currency_id.round(-line.amount - amount)
+            # A credit is above zero and stands on an item below zero, what is taken off the other way round.
+            sign = 1 if line.amount > 0 else -1
+            amount = min(sign * line.amount, max(-sign * still_open, 0.0))
+            elsewhere = line.currency_id.round(sign * line.amount - amount)
             if line.currency_id.is_zero(elsewhere):
                 continue
             line.write(
-                {"amount": -amount, "computation": {**(line.computation or {}), "elsewhere": elsewhere}}
+                {"amount": sign * amount, "computation": {**(line.computation or {}), "elsewhere": elsewhere}}
             )
             self.message_post(
                 body=self.env._(
@@ -115,6 +121,11 @@ class DmsSettlementPosting(models.AbstractModel):
                     "Allow it on the account.",
                     account.display_name,
                 )
+        if self.currency_id.compare_amounts(self.amount_total, 0) < 0:
+            yield self.env._(
+                "It comes to %s, since what it pays back was settled otherwise: take it back to draft.",
+                self._format_money(self.amount_total),
+            )
         journal = self._get_journal()
         if not journal:
             yield self.env._("There is no journal to post in: choose one under Settings, Distribution.")
@@ -256,7 +267,8 @@ class DmsSettlementPosting(models.AbstractModel):
 
     def _prepare_entry_vals(self):
         """Return the entry of a settlement that orders use up, or that is written off: the accruals are cleared, what is
-        set off is credited to the receivable, the rest waits on the liability account (or goes back to the expense)."""
+        set off is credited to the receivable, what is paid back is debited to it, the rest waits on the liability account
+        (or goes back to the expense)."""
         self.ensure_one()
         company = self.company_id
         if self.payout == "write_off":
@@ -267,7 +279,7 @@ class DmsSettlementPosting(models.AbstractModel):
         items += [
             (line.name, line.item_id.account_id, line.amount, line)
             for line in self.sudo().line_ids
-            if line.kind in SET_OFF and line.amount
+            if line.kind in ON_ACCOUNT and line.amount
         ]
         items.append((self.name, rest_account, -self.amount_total, self.env["dms.settlement.line"]))
         return {
@@ -342,18 +354,18 @@ class DmsSettlementPosting(models.AbstractModel):
                 )
 
     def _post_set_offs(self):
-        """Settle deductions and advances by what the distributor gets.
+        """Settle deductions and advances by what the distributor gets, and take up what is paid back to it.
 
         Beside a credit note that takes an entry, since only a part of the open item or of the credit note may be meant.
         """
         self.ensure_one()
-        lines_sudo = self.sudo().line_ids.filtered(lambda line: line.kind in SET_OFF and line.amount)
+        lines_sudo = self.sudo().line_ids.filtered(lambda line: line.kind in ON_ACCOUNT and line.amount)
         if not lines_sudo:
             return
         for line in lines_sudo.filtered(lambda line: line.kind == "deduction" and line.document):
             line.document._mark_settled(self)
         if self._is_credited():
-            receivable = self._get_receivable_items().account_id[:1]
+            receivable = self._get_receivable_account()
             items = [
                 item
                 for line in lines_sudo
@@ -373,20 +385,37 @@ class DmsSettlementPosting(models.AbstractModel):
                 )
             )
             entry_sudo._post(soft=False)
-            debits = entry_sudo.line_ids.filtered(lambda item: item.amount_currency > 0)
-            (debits | self._get_receivable_items()).filtered(lambda item: not item.reconciled).reconcile()
+            self._reconcile_open(self._get_receivable_items())
         for line in lines_sudo:
-            credit = line.entry_line_ids.filtered(
-                lambda item: item.amount_currency < 0 and item.parent_state == "posted"
+            taken_up = line.entry_line_ids.filtered(
+                lambda item, sign=line.amount: item.amount_currency * sign > 0 and item.parent_state == "posted"
             )
-            (credit | line.item_id).filtered(lambda item: not item.reconciled).reconcile()
+            self._reconcile_open(taken_up | line.item_id)
+
+    def _reconcile_open(self, items):
+        """Reconcile what is open of the items, where there is something on both sides."""
+        items = items.filtered(lambda item: not item.reconciled)
+        if len({item.amount_residual_currency > 0 for item in items}) > 1:
+            items.reconcile()
 
     def _get_receivable_items(self):
-        """The receivable items of the credit note."""
+        """The items of the distributor's account that the settlement made: of its credit note, and of the entry beside it
+        those that stand against what was set off or paid back."""
         self.ensure_one()
-        return self.posting_id.sudo().line_ids.filtered(
-            lambda item: item.account_id.account_type == "asset_receivable"
+        posting_sudo = self.posting_id.sudo()
+        entries_sudo = self.sudo().move_ids.filtered(
+            lambda move: move.dms_settlement_role == "set_off" and move.state == "posted"
         )
+        return posting_sudo.line_ids.filtered(
+            lambda item: item.account_id.account_type == "asset_receivable"
+        ) | entries_sudo.line_ids.filtered(
+            lambda item: item.amount_currency * item.dms_settlement_line_id.amount < 0
+        )
+
+    def _get_receivable_account(self):
+        self.ensure_one()
+        partner_sudo = self.sudo().partner_id.with_company(self.company_id)
+        return self._get_receivable_items().account_id[:1] or partner_sudo.property_account_receivable_id
 
     # === PAY-OUT ===
 
@@ -397,22 +426,29 @@ class DmsSettlementPosting(models.AbstractModel):
             self._pay()
 
     def _pay(self):
-        """Pay what the credit note still owes to the distributor, and reconcile the payment with it."""
+        """Pay what the settlement still owes to the distributor, and reconcile the payment with it."""
         self.ensure_one()
+        owed = self._get_receivable_items().filtered(lambda item: not item.reconciled)
+        # What the payment names as paid: the credit note, and where there is none what is paid back.
+        named = owed.filtered(lambda item: item.move_id == self.posting_id) or owed
+        values = {
+            "journal_id": self._get_payment_journal().id,
+            "payment_date": self._get_posting_date(),
+            "communication": self.name,
+            "group_payment": True,
+        }
+        if owed != named:
+            values["amount"] = -sum(owed.mapped("amount_residual_currency"))
         payment = (
             self.env["account.payment.register"]
-            .with_context(active_model="account.move", active_ids=self.posting_id.ids)
-            .create(
-                {
-                    "journal_id": self._get_payment_journal().id,
-                    "payment_date": self._get_posting_date(),
-                    "communication": self.name,
-                    "group_payment": True,
-                }
-            )
+            .with_context(active_model="account.move.line", active_ids=named.ids)
+            .create(values)
             ._create_payments()
         )
         payment.dms_settlement_id = self
+        if owed != named:
+            paid_sudo = payment.sudo().move_id.line_ids.filtered(lambda item: item.account_id == owed.account_id[:1])
+            self._reconcile_open(paid_sudo | owed)
 
     def _get_payment_journal(self):
         self.ensure_one()

@@ -107,7 +107,7 @@ class TestConsequence(DmsTraceCommon):
 
     def _appeal(self, case):
         case._appeal("A gift.")
-        case.action_grant_appeal()
+        case.with_env(self.env).action_grant_appeal()
 
     def test_undone_at_any_stage_as_if_never_ruled(self):
         """Ruled on while a settlement is at one stage, appealed at the same or a later one; settled in the end."""
@@ -115,7 +115,7 @@ class TestConsequence(DmsTraceCommon):
             (before, after, payout)
             for number, before in enumerate(STAGES)
             for after in STAGES[number:]
-            for payout in ("credit_note", "offset")
+            for payout in ("credit_note", "offset", "payment")
             if payout == "credit_note" or after == "posted"
         ]
         for before, after, payout in stages:
@@ -144,15 +144,8 @@ class TestConsequence(DmsTraceCommon):
                 # What came too late for the first settlement is in the next.
                 self._settle("posted", payout=payout)
                 north, south = self._ledger(self.north), self._ledger(self.south)
-                if payout == "offset":
-                    # What a settlement for future orders had taken off comes back to the distributor's account.
-                    waiting, owed = (
-                        self.company.dms_settlement_account_id,
-                        self.north.property_account_receivable_id,
-                    )
-                    for ledger in (north, south):
-                        ledger[owed] = self.company.currency_id.round(ledger[owed] + ledger.pop(waiting, 0))
                 self.assertEqual(north, south)
+                self.assertFalse(self._open_credits(), "what came back is not left on the account")
                 self.assertEqual(
                     self.north._get_credit_points()[self.north.id],
                     self.south._get_credit_points()[self.south.id],
@@ -162,6 +155,119 @@ class TestConsequence(DmsTraceCommon):
                 )
                 savepoint.rollback()
             self.env.invalidate_all()
+
+    def _open_credits(self):
+        """Items of the case that stand to the distributor's credit."""
+        self.env.flush_all()
+        return self.env["account.move.line"].search(
+            [
+                ("move_id.dms_diversion_case_id", "!=", False),
+                ("account_id.account_type", "=", "asset_receivable"),
+                ("amount_residual", "!=", 0),
+            ]
+        )
+
+    def _taken_off(self, payout, charge=33.34):
+        """A case whose claw-back a posted settlement has taken off before the appeal was granted."""
+        case = self._open_case()
+        case._rule("confirmed", "Proved.", points=-20, charge=charge)
+        first = self._settle("posted", payout=payout)
+        self.assertTrue(first.line_ids.filtered(lambda line: line.kind == "deduction").amount)
+        self._appeal(case)
+        self.assertRecordValues(self._open_credits(), [{"amount_residual": -charge}])
+        return case
+
+    def test_what_was_taken_off_is_paid_back_once(self):
+        for payout in ("credit_note", "offset", "payment"):
+            with self.subTest(payout=payout), self.env.cr.savepoint() as savepoint:
+                case = self._taken_off(payout)
+                draft = self._settle("draft", payout=payout)
+                lines = draft.line_ids.filtered(lambda line: line.kind == "credit")
+                self.assertRecordValues(
+                    lines,
+                    [{"partner_id": self.north.id, "amount": 33.34, "item_id": self._open_credits().id}],
+                )
+                self.assertIn(case.name, lines.name)
+                self.assertEqual(lines.action_view_document()["res_id"], self._open_credits().move_id.id)
+                self.assertIn("33.34", lines.explanation)
+                # Another draft does not take it up a second time; a cancelled one gives it back.
+                later = self.env["dms.settlement"].create(
+                    {"partner_id": self.north.id, "date_from": self.first, "date_to": self.today}
+                )
+                later.action_compute()
+                self.assertFalse(later.line_ids.filtered(lambda line: line.kind == "credit"))
+                mine = lines.settlement_id
+                mine.action_send()
+                mine.action_cancel()
+                later.payout = payout
+                later.action_compute()
+                self.assertRecordValues(
+                    later.line_ids.filtered(lambda line: line.kind == "credit"), [{"amount": 33.34}]
+                )
+                later.unlink()
+                posted = self._settle("posted", payout=payout)
+                self.assertEqual(self._ledger(self.north), self._ledger(self.south))
+                self.assertFalse(self._open_credits())
+                again = self._settle("draft", payout=payout)
+                self.assertFalse(again.line_ids.filtered(lambda line: line.kind == "credit"))
+                # Cancelled after it was posted: it waits again, what was paid is an advance on the next one.
+                posted.action_cancel()
+                self.assertRecordValues(self._open_credits(), [{"amount_residual": -33.34}])
+                posted = self._settle("posted", payout=payout)
+                self.assertEqual(
+                    sum(posted.line_ids.filtered(lambda line: line.kind == "credit").mapped("amount")), 33.34
+                )
+                self.assertEqual(self._ledger(self.north), self._ledger(self.south))
+                self.assertFalse(self._open_credits())
+                savepoint.rollback()
+            self.env.invalidate_all()
+
+    def test_it_is_paid_back_where_nothing_else_is_earned(self):
+        for payout in ("credit_note", "offset", "payment"):
+            with self.subTest(payout=payout), self.env.cr.savepoint() as savepoint:
+                case = self._open_case(codes=0)
+                case._rule("confirmed", "Proved.", points=-20, charge=33.34)
+                self._settle("posted", payout=payout)
+                self._appeal(case)
+                drafts = self._settle("draft", payout=payout)
+                self.assertRecordValues(drafts, [{"partner_id": self.north.id, "amount_total": 33.34}])
+                self.assertEqual(drafts.line_ids.mapped("kind"), ["credit"])
+                self.assertEqual(self._settle("draft"), drafts)
+                posted = self._settle("posted", payout=payout)
+                self.assertEqual(posted, drafts)
+                self.assertEqual(self._ledger(self.north), self._ledger(self.south))
+                self.assertFalse(self._open_credits())
+                if payout == "payment":
+                    self.assertRecordValues(
+                        posted.payment_ids, [{"payment_type": "outbound", "amount": 33.34}]
+                    )
+                savepoint.rollback()
+            self.env.invalidate_all()
+
+    def test_it_goes_first_against_what_is_owed(self):
+        """What is paid back can be taken off again by another case, and by nothing that is written off."""
+        self._taken_off("credit_note")
+        other = self._open_case(codes=1)
+        other._rule("confirmed", "Proved.", points=-1, charge=10)
+        draft = self._settle("draft", payout="credit_note")
+        mine = draft.filtered(lambda settlement: settlement.partner_id == self.north)
+        before = mine.amount_total
+        mine.payout = "write_off"
+        mine.action_compute()
+        self.assertFalse(mine.line_ids.filtered(lambda line: line.kind in ("credit", "deduction")))
+        mine.payout = "payment"
+        mine.action_compute()
+        self.assertEqual(mine.amount_total, before)
+        mine.action_send()
+        line = mine.line_ids.filtered(lambda line: line.kind == "credit")
+        line._dispute("More!")
+        with self.assertRefused("paid back as it stands"):
+            line._reply("No.", amount=50)
+        line._reply("As it was charged.")
+        mine.action_accept()
+        mine.action_post()
+        self.assertFalse(self._open_credits())
+        self.assertEqual(mine.payment_ids.amount, before)
 
     def test_the_next_settlement_takes_it_off(self):
         draft = self._settle("draft").filtered(lambda settlement: settlement.partner_id == self.north)
