@@ -385,7 +385,7 @@ class DmsSettlementPosting(models.AbstractModel):
                 )
             )
             entry_sudo._post(soft=False)
-            self._reconcile_open(self._get_receivable_items())
+            self._reconcile_open(self._get_account_items())
         for line in lines_sudo:
             taken_up = line.entry_line_ids.filtered(
                 lambda item, sign=line.amount: item.amount_currency * sign > 0 and item.parent_state == "posted"
@@ -399,16 +399,20 @@ class DmsSettlementPosting(models.AbstractModel):
             items.reconcile()
 
     def _get_receivable_items(self):
-        """The items of the distributor's account that the settlement made: of its credit note, and of the entry beside it
-        those that stand against what was set off or paid back."""
+        """The receivable items of the credit note."""
         self.ensure_one()
-        posting_sudo = self.posting_id.sudo()
+        return self.posting_id.sudo().line_ids.filtered(
+            lambda item: item.account_id.account_type == "asset_receivable"
+        )
+
+    def _get_account_items(self):
+        """All items of the distributor's account that the settlement made: those of its credit note, and of the entry beside
+        it those that stand against what was set off or paid back."""
+        self.ensure_one()
         entries_sudo = self.sudo().move_ids.filtered(
             lambda move: move.dms_settlement_role == "set_off" and move.state == "posted"
         )
-        return posting_sudo.line_ids.filtered(
-            lambda item: item.account_id.account_type == "asset_receivable"
-        ) | entries_sudo.line_ids.filtered(
+        return self._get_receivable_items() | entries_sudo.line_ids.filtered(
             lambda item: item.amount_currency * item.dms_settlement_line_id.amount < 0
         )
 
@@ -428,7 +432,7 @@ class DmsSettlementPosting(models.AbstractModel):
     def _pay(self):
         """Pay what the settlement still owes to the distributor, and reconcile the payment with it."""
         self.ensure_one()
-        owed = self._get_receivable_items().filtered(lambda item: not item.reconciled)
+        owed = self._get_account_items().filtered(lambda item: not item.reconciled)
         # What the payment names as paid: the credit note, and where there is none what is paid back.
         named = owed.filtered(lambda item: item.move_id == self.posting_id) or owed
         values = {
