@@ -33,6 +33,8 @@ FACTS = {
     "total_count",
     "window_start",
 }
+# Kinds of which a distributor, product and month may have one in each territory.
+BY_TERRITORY = ("price", "shift")
 
 
 class DmsDiversionAlert(models.Model):
@@ -64,6 +66,7 @@ class DmsDiversionAlert(models.Model):
         [
             ("statistics", "Statistics"),
             ("volume", "Volume"),
+            ("shift", "Neighbours"),
             ("price", "Retail Prices"),
             ("clone", "Copied Codes"),
             ("inspector", "Inspector"),
@@ -118,7 +121,8 @@ class DmsDiversionAlert(models.Model):
     )
 
     _window_uniq = models.UniqueIndex(
-        "(company_id, partner_id, product_id, window_start, origin) WHERE origin != 'inspector'",
+        "(company_id, partner_id, product_id, window_start, origin, "
+        "(CASE WHEN origin IN ('price', 'shift') THEN COALESCE(territory_id, 0) ELSE 0 END)) WHERE origin != 'inspector'",
         "There is an alert on this distributor, product and month already.",
     )
 
@@ -136,6 +140,7 @@ class DmsDiversionAlert(models.Model):
         explain = {
             "statistics": type(self)._explain,
             "volume": type(self)._explain_volume,
+            "shift": type(self)._explain_shift,
             "price": type(self)._explain_price,
             "clone": type(self)._explain_clone,
             "inspector": type(self)._explain_scans,
@@ -147,6 +152,9 @@ class DmsDiversionAlert(models.Model):
     @api.depends_context("lang")
     def _compute_evidence(self):
         for alert in self:
+            if alert.origin == "shift" and alert.figures:
+                alert.evidence = alert._draw_shift()
+                continue
             if alert.origin != "statistics" or not alert.figures:
                 alert.evidence = False
                 continue
@@ -269,6 +277,57 @@ class DmsDiversionAlert(models.Model):
                     "A promotion, a new customer or stocking up explains much: compare with its sell-through and stock first."
                 ),
             )
+        )
+
+    def _explain_shift(self):
+        figures = self.figures
+        other = self.env["res.partner"].sudo().browse(figures["other"])
+        return "\n".join(
+            (
+                # The distributor reads this line in its case: nothing of the other one.
+                self.env._(
+                    "%(distributor)s took %(units)s of %(product)s in %(month)s, where %(expected)s were expected by what it"
+                    " usually takes and by what that month did to all distributors.",
+                    units=self._say_number(0, figures["units"]),
+                    expected=self._say_number(0, figures["expected"]),
+                    **self._say_signal(),
+                ),
+                self.env._(
+                    "Its neighbour %(other)s in %(place)s took %(units)s, where %(expected)s were expected.",
+                    other=other.display_name,
+                    place=self.place,
+                    units=self._say_number(0, figures["other_units"]),
+                    expected=self._say_number(0, figures["other_expected"]),
+                ),
+                self.env._(
+                    "Over %(months)s months one has gained when the other lost: their correlation is %(correlation)s, further"
+                    " from zero than chance and the correlation of distributors who are no neighbours explain.",
+                    months=len(figures["ratios"][0]),
+                    correlation=self._say_number(2, figures["correlation"]),
+                ),
+                self._say_false_rate(),
+                self.env._(
+                    "A customer who buys now here and now there explains it as well, and so does a promotion of one of them:"
+                    " compare their sell-through and outlets first."
+                ),
+            )
+        )
+
+    def _draw_shift(self):
+        figures = self.figures
+        other = self.env["res.partner"].sudo().browse(figures["other"])
+        months = [
+            fields.Date.to_date(f"{number // 12}-{number % 12 + 1:02}-01")
+            for number in (figures["first_month"] + step for step in range(len(figures["ratios"][0])))
+        ]
+        return picture.draw_courses(
+            [
+                (record.display_name, ratios)
+                for record, ratios in zip((self.partner_id, other), figures["ratios"], strict=True)
+            ],
+            [format_date(self.env, month, date_format="y-MM") for month in (months[0], months[-1])],
+            title=self.env._("What each took, compared with what was expected"),
+            usual=self.env._("as expected"),
         )
 
     def _explain_price(self):
@@ -484,11 +543,12 @@ class DmsDiversionAlert(models.Model):
     def _renew(self, company, origin, vals_by_key):
         """Raise alerts of a kind, or bring the open ones up to date; what somebody has decided on stays as it is.
 
-        :param dict vals_by_key: values by (partner id, product id, first day of the window)
+        :param dict vals_by_key: values by (partner id, product id, first day of the window); kinds that tell territories
+            apart have the territory's id as well
         :return: dict of the same keys: the alerts that are open
         """
         known = {
-            (alert.partner_id.id, alert.product_id.id, alert.window_start): alert
+            alert._get_key(): alert
             for alert in self.search([("company_id", "=", company.id), ("origin", "=", origin)])
         }
         standing, new = {}, {}
@@ -507,6 +567,11 @@ class DmsDiversionAlert(models.Model):
                 standing[key] = alert
         created = self.with_context(mail_create_nosubscribe=True).create(list(new.values()))
         return standing | dict(zip(new, created, strict=True))
+
+    def _get_key(self):
+        """What makes an alert of the nightly job the same one the next night; see ``_window_uniq``."""
+        key = (self.partner_id.id, self.product_id.id, self.window_start)
+        return (*key, self.territory_id.id) if self.origin in BY_TERRITORY else key
 
     def _update_figures(self):
         self.ensure_one()

@@ -13,10 +13,12 @@ VOLUME_MONTHS, VOLUME_JUDGED = 18, 2
 LEAST_PARTNERS, LEAST_MONTHS = 8, 6
 # Accepted share of false alarms, and by how much the expectation must be exceeded for somebody to care.
 VOLUME_LEVEL, VOLUME_FACTOR = 0.05, 1.5
+# By how much a neighbour must gain, and the other lose, in the month that an alert is about.
+SHIFT_LEVEL, SHIFT_FACTOR = 0.05, 1.2
 CLONE_DAYS = 60
 PRICE_DAYS, PRICE_LEVEL, LEAST_SOURCES = 90, 0.05, 3
 # Kinds of alerts that this model raises.
-SIGNALS = ("volume", "price", "clone")
+SIGNALS = ("volume", "shift", "price", "clone")
 
 
 class DmsDiversionSignal(models.AbstractModel):
@@ -60,45 +62,13 @@ class DmsDiversionSignal(models.AbstractModel):
     @api.model
     def _find_volume(self, company, today):
         """Distributors that took far more of a product in a month than the month, and their own usual, explain."""
-        month = today.replace(day=1)
-        since = date_utils.subtract(month, months=VOLUME_MONTHS)
-        self.env["dms.channel.move"].flush_model()
-        rows = self.env.execute_query(
-            SQL(
-                """
-                SELECT product_id, partner_id,
-                       (EXTRACT(YEAR FROM date) * 12 + EXTRACT(MONTH FROM date) - 1)::integer, SUM(quantity)
-                  FROM dms_channel_move
-                 WHERE company_id = %s AND kind = 'sell_in' AND date >= %s AND date < %s
-              GROUP BY 1, 2, 3
-                """,
-                company.id,
-                since,
-                month,
-            )
-        )
-        start = since.year * 12 + since.month - 1
-        by_product, tests = {}, []
-        for product_id, partner_id, number, quantity in rows:
-            by_product.setdefault(product_id, []).append((partner_id, number - start, float(quantity)))
-        for product_id, items in by_product.items():
-            partners = sorted({partner_id for partner_id, _month, _quantity in items})
-            row_of = {partner_id: row for row, partner_id in enumerate(partners)}
-            shipped = np.zeros((len(partners), VOLUME_MONTHS))
-            for partner_id, number, quantity in items:
-                shipped[row_of[partner_id], number] += max(quantity, 0.0)
-            taught = shipped[:, : VOLUME_MONTHS - VOLUME_JUDGED]
-            known = (taught > 0).sum(1) >= LEAST_MONTHS
-            if known.sum() < LEAST_PARTNERS:
-                continue
-            usual = np.array([np.median(row[row > 0]) for row in taught[known]])[:, None]
-            shipped = shipped[known]
-            judged = volume.judge(shipped, usual)
-            for row, partner_id in enumerate(np.array(partners)[known]):
+        tests = []
+        for product_id, (start, partners, shipped, judged) in self._judge_volumes(company, today).items():
+            for row, partner_id in enumerate(partners):
                 for number in range(VOLUME_MONTHS - VOLUME_JUDGED, VOLUME_MONTHS):
                     tests.append(
                         (
-                            judged.p[row, number], int(partner_id), product_id, start + number,
+                            judged.p[row, number], partner_id, product_id, start + number,
                             shipped[row, number], judged.expected[row, number],
                             judged.deviation[row, number],
                         )
@@ -123,6 +93,156 @@ class DmsDiversionSignal(models.AbstractModel):
                     },
                 )
         return vals_by_key
+
+    @api.model
+    def _judge_volumes(self, company, today):
+        """Sell-in of the last months, by one query.
+
+        :return: ``{product id: (number of the first month, partner ids, units (partners, months), Volumes)}`` of those
+            distributors that are known for long enough, and those products that enough of them take
+        """
+        month = today.replace(day=1)
+        since = date_utils.subtract(month, months=VOLUME_MONTHS)
+        self.env["dms.channel.move"].flush_model()
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT product_id, partner_id,
+                       (EXTRACT(YEAR FROM date) * 12 + EXTRACT(MONTH FROM date) - 1)::integer, SUM(quantity)
+                  FROM dms_channel_move
+                 WHERE company_id = %s AND kind = 'sell_in' AND date >= %s AND date < %s
+              GROUP BY 1, 2, 3
+                """,
+                company.id,
+                since,
+                month,
+            )
+        )
+        start = since.year * 12 + since.month - 1
+        by_product, found = {}, {}
+        for product_id, partner_id, number, quantity in rows:
+            by_product.setdefault(product_id, []).append((partner_id, number - start, float(quantity)))
+        for product_id, items in by_product.items():
+            partners = sorted({partner_id for partner_id, _month, _quantity in items})
+            row_of = {partner_id: row for row, partner_id in enumerate(partners)}
+            shipped = np.zeros((len(partners), VOLUME_MONTHS))
+            for partner_id, number, quantity in items:
+                shipped[row_of[partner_id], number] += max(quantity, 0.0)
+            taught = shipped[:, : VOLUME_MONTHS - VOLUME_JUDGED]
+            known = (taught > 0).sum(1) >= LEAST_MONTHS
+            if known.sum() < LEAST_PARTNERS:
+                continue
+            usual = np.array([np.median(row[row > 0]) for row in taught[known]])[:, None]
+            shipped = shipped[known]
+            found[product_id] = (start, np.array(partners)[known].tolist(), shipped, volume.judge(shipped, usual))
+        return found
+
+    # === NEIGHBOURS ===
+
+    @api.model
+    def _find_shift(self, company, today):
+        """Neighbours of whom one gains what the other loses, month after month and in one of the last two months.
+
+        It is a kind of its own, and no evidence within the volume alerts: these test one month of one distributor, this the
+        whole course of a pair. A pair whose goods go to and fro need not have any month that is remarkable by itself; and
+        each family of tests keeps its promised share of false alarms only if it is corrected by itself.
+        """
+        volumes = self._judge_volumes(company, today)
+        areas = self._get_areas(company, today) if volumes else {}
+        tests = []
+        for product_id, (start, partners, shipped, judged) in volumes.items():
+            near, places = self._get_neighbours([areas.get(partner_id, {}) for partner_id in partners])
+            pairs = volume.opposed(judged.deviation, near)
+            tests += [
+                (p, correlation, pair, product_id, start, partners, shipped, judged, places)
+                for p, correlation, *pair in zip(
+                    pairs.p, pairs.correlation, pairs.first, pairs.second, strict=True
+                )
+            ]
+        vals_by_key = {}
+        q_values = benjamini_hochberg(np.array([test[0] for test in tests]))
+        for q, test in sorted(zip(q_values, tests, strict=True), key=lambda row: (-row[0], row[1][2], row[1][3])):
+            if q > SHIFT_LEVEL:
+                continue
+            _p, correlation, pair, product_id, start, partners, shipped, judged, places = test
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = shipped[pair] / judged.expected[pair]
+                recent = ratio[:, VOLUME_MONTHS - VOLUME_JUDGED :]
+                # What both did: the lesser of the gain and the loss, for either of them as the one who gains.
+                strength = np.minimum(recent, 1 / recent[::-1])
+            side, month = np.unravel_index(np.nan_to_num(strength).argmax(), strength.shape)
+            if not strength[side, month] >= SHIFT_FACTOR:
+                continue
+            gains, loses = pair[side], pair[1 - side]
+            number = VOLUME_MONTHS - VOLUME_JUDGED + int(month)
+            window = date((start + number) // 12, (start + number) % 12 + 1, 1)
+            vals = self._prepare_vals(
+                company,
+                partners[gains],
+                product_id,
+                window,
+                q,
+                {
+                    "other": partners[loses],
+                    "units": round(float(shipped[gains, number]), 2),
+                    "expected": round(float(judged.expected[gains, number]), 2),
+                    "other_units": round(float(shipped[loses, number]), 2),
+                    "other_expected": round(float(judged.expected[loses, number]), 2),
+                    "correlation": round(float(correlation), 2),
+                    "first_month": start,
+                    "ratios": [
+                        [round(float(value), 2) if value > 0 else None for value in ratio[which]]
+                        for which in (side, 1 - side)
+                    ],
+                },
+            )
+            vals["territory_id"] = places[gains, loses]
+            # Of several neighbours in one territory the surest comes last, and stands.
+            vals_by_key[partners[gains], product_id, window, vals["territory_id"]] = vals
+        return vals_by_key
+
+    @api.model
+    def _get_areas(self, company, today):
+        """Where distributors may sell: ``{partner id: {territory id: id of the territory above}}``, by one query."""
+        for name in ("dms.agreement", "dms.agreement.line", "dms.territory"):
+            self.env[name].flush_model()
+        areas = {}
+        for partner_id, territory_id, parent_id in self.env.execute_query(
+            SQL(
+                """
+                SELECT DISTINCT agreement.partner_id, territory.id, territory.parent_id
+                  FROM dms_agreement AS agreement
+                  JOIN dms_agreement_line AS line ON line.agreement_id = agreement.id
+                  JOIN dms_territory AS territory ON territory.id = line.territory_id
+                 WHERE agreement.company_id = %s AND agreement.state = 'active' AND agreement.date_start <= %s
+                """,
+                company.id,
+                today,
+            )
+        ):
+            areas.setdefault(partner_id, {})[territory_id] = parent_id
+        return areas
+
+    @api.model
+    def _get_neighbours(self, areas):
+        """Pairs of distributors that have territories side by side, which are parts of one, and none in common: who shares a
+        territory competes in it, and goods there are where they may be.
+
+        :param list areas: see :meth:`_get_areas`, one dict for each distributor
+        :return: bool (distributors, distributors), and ``{(gains, loses): id of the loser's territory}``
+        """
+        near, places, under = np.zeros((len(areas), len(areas)), bool), {}, {}
+        for row, area in enumerate(areas):
+            for territory_id, parent_id in area.items():
+                if parent_id:
+                    under.setdefault(parent_id, []).append((territory_id, row))
+        for members in under.values():
+            for territory_id, row in sorted(members):
+                for _territory, other in members:
+                    if other != row and not areas[row].keys() & areas[other].keys():
+                        near[row, other] = near[other, row] = True
+                        places.setdefault((other, row), territory_id)
+        return near, places
 
     # === PRICES ===
 
@@ -174,8 +294,7 @@ class DmsDiversionSignal(models.AbstractModel):
         members = {}
         for row in np.flatnonzero(judged.low):
             members.setdefault((partner[row], product[row], territory[row]), []).append(row)
-        # one alert for a distributor, product and month: of several territories the surest comes last, and stands
-        for key, own in sorted(members.items(), key=lambda item: -max(judged.q[row] for row in item[1])):
+        for key, own in members.items():
             if len(own) < LEAST_SOURCES and not any(inspected[row] for row in own):
                 continue
             first = min(own, key=lambda row: judged.q[row])
@@ -196,7 +315,7 @@ class DmsDiversionSignal(models.AbstractModel):
                 (min(months), max(months)),
             )
             vals["territory_id"] = key[2]
-            vals_by_key[key[0], key[1], vals["window_start"]] = vals
+            vals_by_key[key[0], key[1], vals["window_start"], key[2]] = vals
         return vals_by_key
 
     # === COPIED CODES ===

@@ -28,9 +28,11 @@ class TestDiversionSignal(DmsTraceCommon):
 
     # Volume
 
-    def _sell_in(self, jump=()):
-        """Each dealer takes its usual of two products every month, a fifth more or less; ``jump`` takes four times as much."""
+    def _sell_in(self, jump=(), seesaw=()):
+        """Each dealer takes its usual of two products every month, a fifth more or less; ``jump`` takes four times as much.
+        Of the two in ``seesaw`` one gains what the other loses, in the last month the first, twice of what is usual."""
         dice, rows = np.random.default_rng(3), []
+        moved = np.append(np.random.default_rng(7).permutation(np.linspace(-0.7, 0.6, 17)), 0.7)
         first = date_utils.subtract(self.today.replace(day=1), months=18)
         for number, partner in enumerate(self.partners):
             usual = 50.0 * (number + 1)
@@ -39,6 +41,9 @@ class TestDiversionSignal(DmsTraceCommon):
                     units = usual * np.exp(dice.normal(0, 0.15))
                     if (number, month) in jump and product == self.product:
                         units *= 4
+                    if number in seesaw and product == self.product:
+                        side = 1 if number == seesaw[0] else -1
+                        units *= np.exp(side * moved[month])
                     rows.append(
                         (
                             partner.id,
@@ -100,6 +105,84 @@ class TestDiversionSignal(DmsTraceCommon):
         self.assertIn("Green Tea", case.summary)
         self.assertNotIn("1,000 alerts", case.summary)
 
+    # Neighbours
+
+    def _share_out(self, territories):
+        """Give each dealer one of the territories; four of them lie side by side in each of five regions."""
+        regions = self.env["dms.territory"].create([{"name": f"Region {n}"} for n in range(5)])
+        zones = self.env["dms.territory"].create(
+            [{"name": f"Zone {n}", "parent_id": regions[n // 4].id} for n in range(20)]
+        )
+        agreements = self.env["dms.agreement"].create(
+            [
+                {
+                    "partner_id": partner.id,
+                    "date_start": "2020-01-01",
+                    "line_ids": [(0, 0, {"territory_id": zones[number].id})],
+                }
+                for partner, number in zip(self.partners, territories, strict=True)
+            ]
+        )
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE dms_agreement SET state = 'active' WHERE id = ANY(%s)", [agreements.ids]
+        )
+        self.env.invalidate_all()
+        return zones
+
+    def test_one_neighbour_gains_what_the_other_loses(self):
+        self._sell_in(seesaw=(4, 5))
+        self.assertFalse(
+            self._detect().filtered(lambda alert: alert.origin == "shift"), "nobody knows who is a neighbour"
+        )
+        zones = self._share_out(range(20))
+        Signal = self.env["dms.diversion.signal"].sudo()
+        with self.assertQueryCount(2):
+            Signal._find_shift(self.company, self.today)
+        alert = self._detect().filtered(lambda alert: alert.origin == "shift")
+        self.assertRecordValues(
+            alert,
+            [
+                {
+                    "partner_id": self.partners[4].id,
+                    "product_id": self.product.id,
+                    "territory_id": zones[5].id,
+                    "window_start": date_utils.subtract(self.today.replace(day=1), months=1),
+                }
+            ],
+        )
+        self.assertLessEqual(alert.q_value, 0.05)
+        self.assertLess(alert.figures["correlation"], -0.7)
+        for words in ("Dealer 4", "Dealer 5", "Zone 5", "Green Tea", "expected", "1,000 alerts", "customer"):
+            self.assertIn(words, alert.reason)
+        self.assertIn("<polyline", alert.evidence)
+        self.assertIn("Dealer 5", alert.evidence)
+        before = alert.read()
+        self.assertIn(alert, self._detect())
+        self.env.invalidate_all()
+        self.assertEqual(alert.read(), before)
+        case = self.env["dms.diversion.case"].browse(
+            alert.with_user(self.inspector).action_open_case()["res_id"]
+        )
+        self.assertIn("Green Tea", case.summary)
+        self.assertNotIn("Dealer 5", case.summary, "what another one takes is not for the distributor")
+        self.assertFalse(self._detect().filtered(lambda alert: alert.origin == "shift"))
+
+    def test_only_neighbours_with_areas_of_their_own_are_compared(self):
+        self._sell_in(seesaw=(4, 5))
+        zones = self._share_out([5, *range(1, 5), 0, *range(6, 20)])
+        self.assertFalse(
+            self._detect().filtered(lambda alert: alert.origin == "shift"), "they are in two regions"
+        )
+        self.env.cr.execute(
+            "UPDATE dms_agreement_line SET territory_id = %s WHERE partner_id = ANY(%s)",
+            [zones[4].id, self.partners[4:6].ids],
+        )
+        self.env.invalidate_all()
+        self.assertFalse(
+            self._detect().filtered(lambda alert: alert.origin == "shift"), "they compete in one territory"
+        )
+
     # Scans
 
     def _scan(self, key, days, latitude=39.9, longitude=116.4, device="d1", partner=None, **values):
@@ -148,9 +231,9 @@ class TestDiversionSignal(DmsTraceCommon):
 
     # Prices
 
-    def _report(self, price, device, partner, kind="consumer", verdict="open"):
+    def _report(self, price, device, partner, kind="consumer", verdict="open", **values):
         self.serial = getattr(self, "serial", 0) + 1
-        scan = self._scan(1000 + self.serial, 1, device=device, partner=partner, kind=kind)
+        scan = self._scan(1000 + self.serial, 1, device=device, partner=partner, kind=kind, **values)
         scan.user_id = self.env.ref("base.public_user") if kind == "consumer" else self.inspector
         report = self.env["dms.scan.report"]._report(scan, "price", price=price)
         if verdict != "open":
@@ -200,6 +283,28 @@ class TestDiversionSignal(DmsTraceCommon):
         self._usual_prices()
         self._report("55", "i1", self.distributor_north, kind="inspector")
         self.assertEqual(self._detect().origin, "price")
+
+    def test_each_territory_has_an_alert_of_its_own(self):
+        self._usual_prices()
+        north = {"territory_id": self.territory_north.id}
+        for number in range(12):
+            self._report(str(97 + number % 5), f"t{number}", self.distributor_south, **north)
+        for number in range(3):
+            self._report("55", f"n{number}", self.distributor_north)
+            self._report("60", f"m{number}", self.distributor_north, **north)
+        alerts = self._detect()
+        self.assertEqual(len(alerts), 2)
+        self.assertEqual(alerts.territory_id, self.territory_north | self.territory_south)
+        self.assertEqual(len(set(alerts.mapped("window_start"))), 1)
+        of_north = alerts.filtered(lambda alert: alert.territory_id == self.territory_north)
+        self.assertEqual((of_north.figures["price"], (alerts - of_north).figures["price"]), (60, 55))
+        before = alerts.read()
+        self.assertEqual(self._detect(), alerts)
+        self.env.invalidate_all()
+        self.assertEqual(alerts.read(), before)
+        of_north.with_user(self.inspector).action_dismiss()
+        self.assertEqual(self._detect(), alerts - of_north)
+        self.assertEqual(of_north.state, "dismissed")
 
     def test_prices_are_read_as_people_write_them(self):
         Report = self.env["dms.scan.report"]

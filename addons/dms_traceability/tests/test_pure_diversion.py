@@ -185,14 +185,6 @@ class TestOtherTraces(unittest.TestCase):
     def test_no_volume_says_nothing(self):
         self.assertTrue((volume.judge(np.zeros((2, 3)), np.ones((2, 1))).q == 1).all())
 
-    def test_neighbours_of_whom_one_gains_what_the_other_loses(self):
-        dice = np.random.default_rng(4)
-        deviation = dice.normal(0, 1, (12, 24))
-        deviation[5] = -deviation[2] + dice.normal(0, 0.2, 24)
-        pairs = volume.opposed(deviation, np.ones((12, 12), bool), level=0.001)
-        self.assertEqual(list(zip(pairs.first, pairs.second, strict=True)), [(2, 5)])
-        self.assertLess(pairs.correlation[0], -0.9)
-
     def test_low_prices(self):
         price = np.array([100, 102, 99, 101, 98, 70, 100, 60.0])
         market = np.array([1, 1, 1, 1, 1, 1, 1, 2])
@@ -223,3 +215,63 @@ class TestOtherTraces(unittest.TestCase):
             rows += [(telephone, 0.0, 40, 116, telephone), (1000 + telephone, 0.02, 31, 121, telephone)]
         columns = np.array(rows, float).T
         self.assertFalse(clones.judge(*columns, np.full(len(rows), np.nan)).cloned.any())
+
+
+class TestNeighbours(unittest.TestCase):
+    """Made-up countries of distributors whose volumes depend on nobody else's, or of whom two play with each other."""
+
+    def world(self, seed, count=40, memory=0.0, bulk=0.0, trend=0.0, tails=5.0, planted=False):
+        """Neighbours by fours; ``planted``: of the first two one gains what the other loses."""
+        dice = np.random.default_rng(seed)
+        usual = dice.lognormal(5, 1, (count, 1))
+        noise = 0.15 * dice.standard_t(tails, (count, 18)) + dice.normal(0, 0.2, 18)
+        for month in range(1, 18):
+            noise[:, month] += memory * noise[:, month - 1]
+        noise += trend * dice.normal(0, 1, (count, 1)) * np.linspace(-0.5, 0.5, 18)
+        # Half of them buy in at the end of each quarter.
+        noise += bulk * (dice.random((count, 1)) < 0.5) * (np.arange(18) % 3 == 2)
+        if planted:
+            moved = 0.4 * dice.normal(0, 1, 18)
+            noise[:2] += np.stack([moved, -moved])
+        near = np.kron(np.eye(count // 4, dtype=bool), np.ones((4, 4), bool)) & ~np.eye(count, dtype=bool)
+        deviation = volume.judge(usual * np.exp(noise), usual).deviation
+        pairs = volume.opposed(deviation, near)
+        found = judge.benjamini_hochberg(pairs.p) <= 0.05
+        return pairs, set(zip(pairs.first[found].tolist(), pairs.second[found].tolist(), strict=True))
+
+    def test_clean_countries_have_no_more_false_alarms_than_promised(self):
+        """Where nobody plays, each alarm is false, so no more than one country in twenty may have any; the bound is that of
+        a binomial of 100 countries, exceeded by chance once in a thousand."""
+        for custom in ({}, {"memory": 0.5}, {"bulk": 0.3}, {"trend": 1.0}, {"tails": 2.5}, {"count": 12}):
+            with self.subTest(**custom):
+                alarmed = sum(bool(self.world(1000 + seed, **custom)[1]) for seed in range(100))
+                self.assertLessEqual(alarmed, 13)
+
+    def test_who_plays_is_found_and_the_others_are_not(self):
+        found = [self.world(seed, planted=True)[1] for seed in range(100)]
+        right = sum((0, 1) in pairs for pairs in found)
+        wrong = sum(len(pairs - {(0, 1)}) for pairs in found)
+        self.assertGreater(right, 60)
+        self.assertLessEqual(wrong / (right + wrong), 0.1)
+
+    def test_a_lasting_shift_or_one_odd_month_is_nothing(self):
+        dice = np.random.default_rng(5)
+        near = ~np.eye(12, dtype=bool)
+        for change in (np.linspace(-3, 3, 18), 9.0 * (np.arange(18) == 4)):
+            deviation = dice.normal(0, 1, (12, 18))
+            deviation[:2] += np.stack([change, -change])
+            pairs = volume.opposed(deviation, near)
+            (pair,) = np.flatnonzero((pairs.first == 0) & (pairs.second == 1))
+            self.assertGreater(pairs.p[pair], 0.001)
+
+    def test_months_that_one_of_them_lacks_do_not_count(self):
+        dice = np.random.default_rng(6)
+        deviation = dice.normal(0, 1, (12, 18))
+        deviation[1] = -deviation[0]
+        near = ~np.eye(12, dtype=bool)
+        whole = volume.opposed(deviation, near)
+        self.assertEqual((whole.first[0], whole.second[0], round(whole.correlation[0], 2)), (0, 1, -1.0))
+        deviation[0, :11] = np.nan
+        pairs = volume.opposed(deviation, near)
+        self.assertNotIn(0, pairs.first, "seven months are too few")
+        self.assertEqual(len(volume.opposed(deviation, np.zeros((12, 12), bool)).p), 0)

@@ -13,6 +13,8 @@ LEAST_SPREAD = 0.05
 LEAST_WINDOWS = 8
 # Volumes have heavier tails than a normal distribution.
 FREEDOM = 5
+# Pairs of distributors who are no neighbours that say what is usual, and the most of them that are looked at.
+LEAST_FAR, MOST_FAR = 30, 20_000
 
 
 @dataclass
@@ -28,12 +30,13 @@ class Volumes:
 
 @dataclass
 class Pairs:
-    """Pairs of distributors whose unexplained volumes move against each other: correlation and q-value."""
+    """Pairs of distributors: numbers of both, correlation of their unexplained volumes, and p-value of "one gains what the
+    other loses"."""
 
     first: np.ndarray
     second: np.ndarray
     correlation: np.ndarray
-    q: np.ndarray
+    p: np.ndarray
 
 
 def _spread(values, axis=None):
@@ -72,29 +75,69 @@ def _median(values, axis):
     return np.where(known, np.nanmedian(np.where(known, values, 0.0), axis=axis, keepdims=True), 0.0)
 
 
-def opposed(deviation, near, level=0.05):
-    """Pairs that gain and lose against each other.
+def opposed(deviation, near):
+    """Compare how neighbours' volumes move against each other with how those of any two distributors do.
+
+    Each distributor's own trend is taken out first, since of any two neighbours one may grow and the other shrink for
+    reasons of their own; so a lasting shift from one to the other is not found here, goods that go to and fro are. Ranks
+    stand for the volumes, so that one odd month proves nothing. Pairs that are no neighbours say which correlation is
+    usual, and how much it varies: common seasons that were taken out, buying in bulk, and customs of regions make some
+    volumes move against each other anyway.
 
     :param deviation: of :func:`judge`
     :param near: bool (distributors, distributors): the pairs to look at
-    :param float level: accepted share of false pairs
     :rtype: Pairs
     """
+    rest = _detrend(deviation)
     first, second = np.nonzero(np.triu(near, 1))
-    used = np.isfinite(deviation)
+    first, second, correlation, z = _correlate(rest, first, second)
+    centre, spread = _usual_correlation(rest, near)
+    p = stats.norm.cdf((z - centre) / spread)
+    return Pairs(first, second, correlation, p)
+
+
+def _detrend(values):
+    """Take a straight line out of each row, as far as its values are known."""
+    used = np.isfinite(values)
+    count = np.maximum(used.sum(1, keepdims=True), 1)
+    known = np.where(used, values, 0.0)
+    time = np.arange(values.shape[1], dtype=float)[None]
+    time = np.where(used, time - np.where(used, time, 0.0).sum(1, keepdims=True) / count, 0.0)
+    slope = (time * known).sum(1, keepdims=True) / np.maximum((time**2).sum(1, keepdims=True), 1e-12)
+    return np.where(used, values - known.sum(1, keepdims=True) / count - slope * time, np.nan)
+
+
+def _correlate(values, first, second):
+    """Normal-score rank correlation of those pairs of rows that have enough windows in common, and its normal deviate."""
+    used = np.isfinite(values)
     both = used[first] & used[second]
+    enough = both.sum(1) >= LEAST_WINDOWS
+    first, second, both = first[enough], second[enough], both[enough]
     count = both.sum(1)
-    enough = count >= LEAST_WINDOWS
-    first, second, both, count = first[enough], second[enough], both[enough], count[enough]
-    if not len(first):
-        nothing = np.empty(0)
-        return Pairs(first, second, nothing, nothing)
-    one = np.where(both, np.nan_to_num(deviation)[first], 0.0)
-    other = np.where(both, np.nan_to_num(deviation)[second], 0.0)
-    one -= np.where(both, (one.sum(1) / count)[:, None], 0.0)
-    other -= np.where(both, (other.sum(1) / count)[:, None], 0.0)
+    one, other = (_normal_scores(values[rows], both, count) for rows in (first, second))
     scale = np.sqrt((one**2).sum(1) * (other**2).sum(1))
     correlation = np.clip((one * other).sum(1) / np.maximum(scale, 1e-12), -1 + 1e-9, 1 - 1e-9)
-    q = benjamini_hochberg(stats.norm.cdf(np.arctanh(correlation) * np.sqrt(count - 3)))
-    chosen = q <= level
-    return Pairs(first[chosen], second[chosen], correlation[chosen], q[chosen])
+    # As for a partial correlation given time: a line was taken out of both.
+    freedom = count - 3
+    student = correlation * np.sqrt(freedom / (1 - correlation**2))
+    return first, second, correlation, np.sign(student) * stats.norm.isf(stats.t.sf(np.abs(student), freedom))
+
+
+def _normal_scores(values, used, count):
+    ranks = np.where(used, values, np.inf).argsort(1).argsort(1) + 1
+    return np.where(used, stats.norm.ppf((ranks - 0.375) / (count[:, None] + 0.25)), 0.0)
+
+
+def _usual_correlation(rest, near):
+    """Middle and spread of the deviates among pairs that are no neighbours; where there are too few of them, what is expected
+    of pairs that have nothing in common but the season taken out."""
+    first, second = np.nonzero(np.triu(~near, 1))
+    if len(first) > MOST_FAR:
+        chosen = np.random.default_rng(0).choice(len(first), MOST_FAR, replace=False)
+        first, second = first[chosen], second[chosen]
+    z = _correlate(rest, first, second)[3]
+    if len(z) >= LEAST_FAR:
+        middle = np.median(z)
+        return min(middle, 0.0), max(np.sqrt(np.mean((z - middle) ** 2)), 1.0)
+    months = np.isfinite(rest).sum(1).max(initial=0)
+    return -np.sqrt(max(months - 3, 0)) / max(len(rest) - 1, 2), 1.0
