@@ -1,11 +1,16 @@
+from datetime import timedelta
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Domain
 
 from odoo.addons.dms_channel.tools import guard
 
+from ..tools import seal
+from .dms_inspection_evidence import FILES
+
 # Written when the order is made and when it is reported back.
-STATE_FIELDS = {"done_on", "findings", "name", "result", "state"}
+STATE_FIELDS = {"altered_on", "checked_on", "done_on", "findings", "name", "read_traces", "result", "state"}
 # What a report answers to stays as it was asked.
 ORDER_FIELDS = {
     "alert_id",
@@ -22,6 +27,10 @@ ORDER_FIELDS = {
 }
 FIELD_GROUP = "dms_traceability.dms_traceability_group_field_inspector"
 ACTIVITY = "mail.mail_activity_data_todo"
+# Stands where the seal of a piece of evidence has the one before, so that neither passes for the other.
+TRACE_SEAL = "files read"
+# What was read within so many hours is not read again by the nightly job, should it be started twice.
+CHECK_HOURS = 20
 
 
 class DmsInspection(models.Model):
@@ -95,6 +104,18 @@ class DmsInspection(models.Model):
         compute="_compute_seal_state",
         help="Whether every piece of evidence, and their order, is still what the inspector sent.",
     )
+    checked_on = fields.Datetime(
+        "Files Read On",
+        readonly=True,
+        copy=False,
+        help="When all files were last read and compared with their hashes.",
+    )
+    altered_on = fields.Datetime(
+        "Found Changed On", readonly=True, copy=False, help="When a check first found evidence changed."
+    )
+    read_traces = fields.Json(
+        readonly=True, copy=False, help="Traces of the files that were read and found intact, with a seal."
+    )
 
     # === COMPUTE ===
 
@@ -121,15 +142,11 @@ class DmsInspection(models.Model):
         for inspection in self:
             inspection.evidence_count = counts.get(inspection, 0)
 
-    @api.depends("evidence_ids", "state")
+    @api.depends("evidence_ids", "state", "read_traces")
     def _compute_seal_state(self):
+        states = self.evidence_ids._check_seals()
         for inspection in self:
-            states = set(inspection.evidence_ids._check_seals().values())
-            closed = "report" in inspection.evidence_ids.mapped("kind")
-            if "altered" in states or closed != (inspection.state == "done"):
-                inspection.seal_state = "altered"
-            else:
-                inspection.seal_state = "unknown" if "unknown" in states else "intact"
+            inspection.seal_state = inspection._judge_seals(states)
 
     # === CONSTRAINTS ===
 
@@ -220,6 +237,98 @@ class DmsInspection(models.Model):
         self.ensure_one()
         return {"type": "ir.actions.act_url", "url": f"{self._get_page_url()}/report", "target": "new"}
 
+    def action_check(self):
+        """Read all files and compare them with their hashes."""
+        self.check_access("read")
+        altered = [inspection.name for inspection in self if inspection.sudo()._check_files() == "altered"]
+        message = (
+            self.env._("Evidence of %s is not what the inspector sent.", ", ".join(altered))
+            if altered
+            else self.env._("All files were read. None was changed.")
+        )
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "danger" if altered else "success",
+                "message": message,
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    # === CHECKING ===
+
+    def _judge_seals(self, states):
+        """The inspection's own state by those of its evidence, see :meth:`.dms_inspection_evidence._check_seals`."""
+        self.ensure_one()
+        own = {states.get(evidence._origin.id, "altered") for evidence in self.evidence_ids}
+        closed = "report" in self.evidence_ids.mapped("kind")
+        if "altered" in own or closed != (self.state == "done"):
+            return "altered"
+        return "unknown" if "unknown" in own else "intact"
+
+    def _check_files(self):
+        """Read all files, keep the traces of those that are intact, and say so when one is not (called as superuser).
+
+        :return: the state, as ``seal_state``
+        """
+        self.ensure_one()
+        states = self.evidence_ids._check_seals(read_files=True)
+        state = self._judge_seals(states)
+        guard.mark(self).write({"read_traces": False, "checked_on": fields.Datetime.now()})
+        self._note_read(self.evidence_ids.filtered(lambda evidence: states[evidence.id] == "intact"))
+        if state == "altered" and not self.altered_on:
+            guard.mark(self).altered_on = fields.Datetime.now()
+            self.message_post(
+                body=self.env._("Evidence of %s is not what the inspector sent.", self.name),
+                subtype_xmlid="mail.mt_note",
+            )
+            self.activity_schedule(
+                ACTIVITY,
+                user_id=self.create_uid.id,
+                summary=self.env._("Evidence of %s is not what the inspector sent.", self.name),
+            )
+        return state
+
+    def _note_read(self, evidence):
+        """Note that files were read and are what was sent, under a seal that nobody makes who can write to the database only
+        (called as superuser). Without a key nothing is noted, and files are read again."""
+        self.ensure_one()
+        try:
+            masters = self.env["dms.code"]._get_master_keys()
+        except UserError:
+            return
+        traces = self._get_read_traces(masters)
+        traces.update({str(number): trace for number, trace in evidence._get_traces().items()})
+        sealed = seal.seal(masters[0], TRACE_SEAL, {"inspection": self.id, "files": traces})
+        guard.mark(self).read_traces = {"files": traces, "seal": sealed}
+
+    def _get_read_traces(self, masters):
+        """Traces of the files as they were when they were last read, by the id of the evidence as text."""
+        self.ensure_one()
+        noted = self.read_traces or {}
+        files = noted.get("files") or {}
+        intact = seal.check(masters, TRACE_SEAL, {"inspection": self.id, "files": files}, noted.get("seal"))
+        return dict(files) if intact else {}
+
+    @api.model
+    def _cron_check_files(self):
+        """Read the files of all inspections, those first that were not read for longest."""
+        waiting = self.search(
+            Domain("evidence_ids", "any", [("kind", "in", FILES)])
+            & (
+                Domain("checked_on", "=", False)
+                | Domain("checked_on", "<", fields.Datetime.now() - timedelta(hours=CHECK_HOURS))
+            ),
+            order="checked_on NULLS FIRST, id",
+        )
+        commit = self.env["ir.cron"]._commit_progress
+        commit(remaining=len(waiting))
+        for inspection in waiting:
+            inspection._check_files()
+            if not commit(1):
+                break
+
     # === BUSINESS ===
 
     def _get_page_url(self):
@@ -294,6 +403,7 @@ class DmsInspection(models.Model):
             {"state": "done", "result": result, "findings": findings, "done_on": fields.Datetime.now()}
         )
         inspection_sudo.activity_feedback([ACTIVITY])
+        inspection_sudo._check_files()
         for origin_sudo in filter(None, (inspection_sudo.case_id, inspection_sudo.alert_id)):
             origin_sudo.message_post(
                 body=self.env._(

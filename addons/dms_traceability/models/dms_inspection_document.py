@@ -17,7 +17,7 @@ class DmsInspectionDocument(models.AbstractModel):
     _inherit = ["dms.pdf.document"]
     _description = "Inspection as a Document"
 
-    def _get_document_facts(self):
+    def _get_document_facts(self, states):
         names = {
             name: dict(self._fields[name]._description_selection(self.env))
             for name in ("result", "seal_state", "state")
@@ -35,7 +35,7 @@ class DmsInspectionDocument(models.AbstractModel):
             (self.env._("Result"), names["result"].get(self.result)),
             (self.env._("Findings"), self.findings),
             (self.env._("Reported on"), self.done_on and format_datetime(self.env, self.done_on)),
-            (self.env._("Seal"), names["seal_state"][self.seal_state]),
+            (self.env._("Seal"), names["seal_state"][self._judge_seals(states)]),
         ]
         return [(label, value) for label, value in facts if value]
 
@@ -44,9 +44,10 @@ class DmsInspectionDocument(models.AbstractModel):
         title = self.env._("Inspection Report")
         document = self._new_pdf(f"{title} {self.name}", self.name)
         document.heading(f"{title} {self.name}", self.company_id.name)
-        document.facts(self._get_document_facts())
+        # What is handed out has been read.
+        states = self.evidence_ids._check_seals(read_files=True)
+        document.facts(self._get_document_facts(states))
         kinds = dict(self.env["dms.inspection.evidence"]._fields["kind"]._description_selection(self.env))
-        states = self.evidence_ids._check_seals()
         seals = dict(
             self.env["dms.inspection.evidence"]._fields["seal_state"]._description_selection(self.env)
         )

@@ -1,5 +1,6 @@
 import base64
 import binascii
+import os
 from datetime import UTC, datetime
 
 from odoo import api, fields, models
@@ -79,7 +80,7 @@ class DmsInspectionEvidence(models.Model):
     def _compute_position(self):
         for evidence in self:
             known = evidence.latitude or evidence.longitude
-            evidence.position = known and f"{evidence.latitude:.5f}, {evidence.longitude:.5f}"
+            evidence.position = f"{evidence.latitude:.5f}, {evidence.longitude:.5f}" if known else False
 
     @api.depends("seal", "sha256")
     def _compute_seal_state(self):
@@ -132,8 +133,13 @@ class DmsInspectionEvidence(models.Model):
             return base64.b64decode(self.with_context(bin_size=False).content or b"")
         return (self.text or "").encode()
 
-    def _check_seals(self):
+    def _check_seals(self, read_files=False):
         """Compute the hashes and the chain of seals of whole inspections anew.
+
+        Files are read where that is asked for, and otherwise only where their traces are not those of the last time that
+        they were read (see :meth:`_get_traces`). What this costs: who can write to the disk, and change the system's clock
+        or the disk itself so that a file keeps its size and the time of its last change, stays unseen until the files are
+        read: at night, by the form's button, and when a report is printed.
 
         :return: ``{id: "intact", "altered" or "unknown"}``; unknown where the key of the seal is kept no more
         """
@@ -144,11 +150,18 @@ class DmsInspectionEvidence(models.Model):
         except UserError:
             return dict.fromkeys(self._origin.ids, "unknown")
         marks = {codes.fingerprint(master) for master in masters}
+        if read_files:
+            # What this transaction has read already is not read off the disk.
+            self._origin.sudo().invalidate_recordset(["content"])
+            self.env["ir.attachment"].invalidate_model(["datas", "raw"])
+        traces = {} if read_files else self._get_traces()
         states = {}
-        for pieces_sudo in self._origin.sudo().grouped("inspection_id").values():
-            previous = ""
+        for inspection_sudo, pieces_sudo in self._origin.sudo().grouped("inspection_id").items():
+            previous, known = "", {} if read_files else inspection_sudo._get_read_traces(masters)
             for evidence in pieces_sudo.sorted("id"):
-                if seal.digest(evidence._get_bytes()) != evidence.sha256:
+                trace = traces.get(evidence.id)
+                was_read = evidence.kind in FILES and trace and known.get(str(evidence.id)) == trace
+                if not was_read and seal.digest(evidence._get_bytes()) != evidence.sha256:
                     states[evidence.id] = "altered"
                 elif evidence.seal_key not in marks:
                     states[evidence.id] = "unknown"
@@ -157,6 +170,43 @@ class DmsInspectionEvidence(models.Model):
                     states[evidence.id] = "intact" if intact else "altered"
                 previous = evidence.seal
         return states
+
+    def _get_traces(self):
+        """What tells without reading it whether a file may have changed: what it is named in the database, the checksum there,
+        the hash that it had on arrival, its size and the time of its last change on the disk.
+
+        That time (ctime) is the system's own: no program can set it, so a file that is written over and given back its date
+        shows. A backup that was restored shows too, and is then simply read.
+
+        :return: ``{id: list of texts}``; nothing for a file that is not on the disk
+        """
+        attachments_sudo = (
+            self.env["ir.attachment"]
+            .sudo()
+            .search_fetch(
+                [
+                    ("res_model", "=", self._name),
+                    ("res_field", "=", "content"),
+                    ("res_id", "in", self._origin.ids),
+                ],
+                ["res_id", "store_fname", "checksum"],
+            )
+        )
+        hashes = {evidence.id: evidence.sha256 for evidence in self._origin.sudo()}
+        traces = {}
+        for attachment in attachments_sudo.filtered("store_fname"):
+            try:
+                found = os.stat(attachment._full_path(attachment.store_fname))
+            except OSError:
+                continue
+            traces[attachment.res_id] = [
+                attachment.store_fname,
+                attachment.checksum or "",
+                hashes[attachment.res_id] or "",
+                str(found.st_size),
+                str(found.st_ctime_ns),
+            ]
+        return traces
 
     # === RECEIVING ===
 
@@ -205,6 +255,8 @@ class DmsInspectionEvidence(models.Model):
         evidence_sudo.invalidate_recordset()
         sealed = seal.seal(master, previous, evidence_sudo._get_facts())
         evidence_sudo.write({"seal": sealed})
+        if kind in FILES:
+            inspection.sudo()._note_read(evidence_sudo)
         return evidence_sudo.sudo(False).with_env(self.env)
 
     @api.model

@@ -1,7 +1,10 @@
 import base64
 import io
 import json
+import os
 from datetime import UTC, datetime
+from pathlib import Path
+from unittest.mock import patch
 
 from PIL import Image
 
@@ -155,6 +158,83 @@ class TestInspection(InspectionCommon):
         self.env.invalidate_all()
         self.assertEqual((photo.seal_state, self.inspection.seal_state), ("altered", "altered"))
         self.assertTrue(self.inspection._render_pdf().startswith(b"%PDF-"))
+
+    def _spy_on_reading(self):
+        """Names of the files that are read within the block."""
+        Attachment = type(self.env["ir.attachment"])
+        read, names = Attachment._file_read, []
+
+        def note(records, fname, size=None):
+            names.append(fname)
+            return read(records, fname, size)
+
+        spy = patch.object(Attachment, "_file_read", note)
+        spy.start()
+        self.addCleanup(spy.stop)
+        return names
+
+    def _open(self):
+        self.env.invalidate_all()
+        states = [*self.inspection.evidence_ids.mapped("seal_state"), self.inspection.seal_state]
+        return "altered" if "altered" in states else states[-1]
+
+    def test_opening_reads_no_file(self):
+        for number in range(5):
+            self.mine._receive(self._photo(f"photo-000{number}"))
+        names = self._spy_on_reading()
+        self.assertEqual((self._open(), names), ("intact", []))
+        self.mine._report("found", "Two shelves of it.", "report-0001")
+        self.assertEqual(len(names), 5, "what is reported was read")
+        self.assertEqual((self._open(), len(names)), ("intact", 5))
+        self.inspection.action_check()
+        self.assertEqual(len(names), 10)
+        self.inspection._build_pdf()
+        self.assertGreaterEqual(len(names), 15)
+
+    def test_a_file_that_is_written_over_is_seen(self):
+        # A picture of its own: the file store keeps equal files once.
+        buffer = io.BytesIO()
+        Image.effect_noise((40, 30), 50).save(buffer, "PNG")
+        picture = buffer.getvalue()
+        self.mine._receive(
+            self._photo(content=base64.b64encode(picture).decode(), sha256=seal.digest(picture))
+        )
+        self.mine._report("found", "Two shelves of it.", "report-0001")
+        photo = self.inspection.evidence_ids[0]
+        attachment_sudo = (
+            self.env["ir.attachment"]
+            .sudo()
+            .search([("res_model", "=", photo._name), ("res_id", "=", photo.id), ("res_field", "=", "content")])
+        )
+        path = Path(attachment_sudo._full_path(attachment_sudo.store_fname))
+        self.addCleanup(path.write_bytes, picture)
+        self.addCleanup(path.chmod, path.stat().st_mode)
+        path.chmod(0o600)
+        before = path.stat()
+        path.write_bytes(picture[:-1] + b"x")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        self.assertEqual(self._open(), "altered", "neither the size nor the date gives it away")
+        # The traces of the other file are not taken from who has no key.
+        forged = self.inspection.sudo().read_traces
+        forged["files"] |= {str(number): trace for number, trace in photo._get_traces().items()}
+        self.env.cr.execute(
+            "UPDATE dms_inspection SET read_traces = %s WHERE id = %s", [json.dumps(forged), self.inspection.id]
+        )
+        self.assertEqual(self._open(), "altered")
+        # Whoever looks at no form hears of it too, once.
+        self.env.cr.execute("UPDATE dms_inspection SET checked_on = NULL WHERE id = %s", [self.inspection.id])
+        for _night in range(2):
+            with self.enter_registry_test_mode():
+                self.env.ref("dms_traceability.ir_cron_dms_inspection_check").method_direct_trigger()
+        self.env.invalidate_all()
+        self.assertTrue(self.inspection.altered_on)
+        alarm = self.inspection.activity_ids.filtered(lambda activity: "not what" in (activity.summary or ""))
+        self.assertRecordValues(alarm, [{"user_id": self.inspector.id}])
+        self.assertEqual(self.inspection.action_check()["params"]["type"], "danger")
+        path.write_bytes(picture)
+        self.assertEqual(self._open(), "intact", "the same file again is what was sent")
+        with self.assertRefused("report only"):
+            self.inspection.write({"read_traces": {}})
 
     def test_the_report_ends_the_order(self):
         with self.assertRefused("photo or a code"):
