@@ -15,10 +15,24 @@ class HomePortal(DistributorPortal):
     def _prepare_home_portal_values(self, counters):
         values = super()._prepare_home_portal_values(counters)
         if self._dms_distributor():
-            for name, (model, domain) in self._dms_counters().items():
-                if name in counters:
-                    values[name] = request.env[model].search_count(domain)
+            wanted = self._dms_counters()
+        elif self._dms_member():
+            wanted = self._dms_outlet_counters()
+        else:
+            wanted = {}
+        for name, (model, domain) in wanted.items():
+            if name in counters:
+                values[name] = request.env[model].search_count(domain)
         return values
+
+    def _dms_outlet_counters(self):
+        """Models and domains behind the counters of an outlet's home page."""
+        return {
+            "dms_recall_open_count": (
+                "dms.recall.line",
+                self._dms_own(("recall_state", "=", "running"), ("state", "=", "waiting")),
+            ),
+        }
 
     def _dms_counters(self):
         """Models and domains behind the counters of a distributor's home page."""

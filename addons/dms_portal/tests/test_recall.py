@@ -59,6 +59,24 @@ class TestRecallPages(DmsTraceCommon, HttpCase):
         self.assertIn("Glass in a bottle.", text)
         self.assertNotIn('<form class="mb-4"', text, "who only holds the link reads, but does not answer")
 
+    def test_an_outlet_sees_on_its_home_page_what_waits_for_it(self):
+        """Its own recalls that are not answered yet: neither its distributor's nor those of the shop next door."""
+        sibling = self.outlet.copy({"name": "Shop Next Door", "ref": "O-2"})
+        self._create_clerk("clerk_sibling", sibling)
+        names = {"counters": ["dms_recall_open_count", "dms_case_count"]}
+        for login, waiting in (("clerk_outlet", 1), ("clerk_sibling", 0), ("clerk_south", 1)):
+            self.authenticate(login, login)
+            counters = self.make_jsonrpc_request("/my/counters", names)
+            self.assertEqual(counters["dms_recall_open_count"], waiting, login)
+            self.assertEqual("dms_case_count" in counters, login == "clerk_south", "a shop has no cases")
+        self.authenticate("clerk_outlet", "clerk_outlet")
+        home = self._get("/my").text
+        self.assertIn('data-placeholder_count="dms_recall_open_count"', home)
+        self.assertNotIn('data-placeholder_count="dms_case_open_count"', home)
+        self._answer(self.lines[self.outlet], returned="24")
+        counters = self.make_jsonrpc_request("/my/counters", names)
+        self.assertEqual(counters["dms_recall_open_count"], 0)
+
     def test_answering(self):
         line = self.lines[self.distributor_north]
         self.authenticate("clerk_north", "clerk_north")
