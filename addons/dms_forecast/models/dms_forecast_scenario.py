@@ -10,6 +10,8 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command
 from odoo.tools import SQL, float_round, format_date
 
+from odoo.addons.dms_channel.tools import guard
+
 from ..tools import replenish, what_if
 
 MANAGER = "dms_channel.dms_channel_group_manager"
@@ -366,7 +368,7 @@ class DmsForecastScenario(models.Model):
                 )
             computed = self.filtered(lambda scenario: scenario.state == "computed")
             result = super().write(vals)
-            computed.sudo()._reset()
+            guard.mark(computed)._reset()
             return result
         return super().write(vals)
 
@@ -383,7 +385,7 @@ class DmsForecastScenario(models.Model):
             raise UserError(self.env._("%s is in force. Take it back before you delete it.", applied[0].name))
 
     def _check_guarded(self, vals):
-        if self.env.su:
+        if guard.is_marked(self):
             return
         results = {
             name for name, field in self._fields.items() if name.endswith(("_before", "_after", "_change"))
@@ -456,7 +458,7 @@ class DmsForecastScenario(models.Model):
                 changes.append(self.env._("Overrides ended: %s", len(overrides)))
             if not scenario.event_id.active:
                 scenario.event_id.unlink()
-            scenario.sudo().state = "cancelled"
+            guard.mark(scenario).state = "cancelled"
             scenario._log(self.env._("Taken back:"), changes)
         return True
 
@@ -465,7 +467,7 @@ class DmsForecastScenario(models.Model):
             scenario.check_access("write")
             if scenario.state == "applied":
                 raise UserError(self.env._("%s is in force. Take it back instead.", scenario.name))
-        self.sudo().state = "cancelled"
+        guard.mark(self).state = "cancelled"
         return True
 
     def action_draft(self):
@@ -475,7 +477,7 @@ class DmsForecastScenario(models.Model):
                 raise UserError(
                     self.env._("%s was in force once and stays on file. Duplicate it instead.", scenario.name)
                 )
-        self.sudo()._reset()
+        guard.mark(self)._reset()
         return True
 
     def action_view_lines(self):
@@ -701,7 +703,7 @@ class DmsForecastScenario(models.Model):
         prices = scenario._get_prices(parts)
         self._delete_lines()
         totals = self.env["dms.forecast.scenario.line"]._write_lines(self, parts, prices)
-        self.sudo().write(
+        guard.mark(self).write(
             {
                 **totals,
                 "state": "computed",
@@ -1056,7 +1058,7 @@ class DmsForecastScenario(models.Model):
         return texts
 
     def _set_applied(self, vals):
-        self.sudo().write(
+        guard.mark(self).write(
             {
                 **vals,
                 "state": "applied",
