@@ -42,7 +42,8 @@ class DmsSettlementPosting(models.AbstractModel):
             + [
                 settlement._prepare_entry_vals()
                 for settlement in self - credited
-                if settlement._get_parts() or settlement.currency_id.compare_amounts(settlement.amount_total, 0)
+                if settlement._get_parts()
+                or settlement.currency_id.compare_amounts(settlement.amount_total, 0)
             ]
         )
         document_of = {document.dms_settlement_id: document for document in documents}
@@ -388,7 +389,9 @@ class DmsSettlementPosting(models.AbstractModel):
             self._reconcile_open(self._get_account_items())
         for line in lines_sudo:
             taken_up = line.entry_line_ids.filtered(
-                lambda item, sign=line.amount: item.amount_currency * sign > 0 and item.parent_state == "posted"
+                lambda item, sign=line.amount: (
+                    item.amount_currency * sign > 0 and item.parent_state == "posted"
+                )
             )
             self._reconcile_open(taken_up | line.item_id)
 
@@ -451,7 +454,9 @@ class DmsSettlementPosting(models.AbstractModel):
         )
         payment.dms_settlement_id = self
         if owed != named:
-            paid_sudo = payment.sudo().move_id.line_ids.filtered(lambda item: item.account_id == owed.account_id[:1])
+            paid_sudo = payment.sudo().move_id.line_ids.filtered(
+                lambda item: item.account_id == owed.account_id[:1]
+            )
             self._reconcile_open(paid_sudo | owed)
 
     def _get_payment_journal(self):

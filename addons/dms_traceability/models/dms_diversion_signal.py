@@ -134,7 +134,12 @@ class DmsDiversionSignal(models.AbstractModel):
                 continue
             usual = np.array([np.median(row[row > 0]) for row in taught[known]])[:, None]
             shipped = shipped[known]
-            found[product_id] = (start, np.array(partners)[known].tolist(), shipped, volume.judge(shipped, usual))
+            found[product_id] = (
+                start,
+                np.array(partners)[known].tolist(),
+                shipped,
+                volume.judge(shipped, usual),
+            )
         return found
 
     # === NEIGHBOURS ===
@@ -161,7 +166,9 @@ class DmsDiversionSignal(models.AbstractModel):
             ]
         vals_by_key = {}
         q_values = benjamini_hochberg(np.array([test[0] for test in tests]))
-        for q, test in sorted(zip(q_values, tests, strict=True), key=lambda row: (-row[0], row[1][2], row[1][3])):
+        for q, test in sorted(
+            zip(q_values, tests, strict=True), key=lambda row: (-row[0], row[1][2], row[1][3])
+        ):
             if q > SHIFT_LEVEL:
                 continue
             _p, correlation, pair, product_id, start, partners, shipped, judged, places = test

@@ -43,5 +43,8 @@ class DmsSettlement(models.Model):
     @api.model
     def _get_credit_items(self, partners, companies):
         return super()._get_credit_items(partners, companies) | self._get_open_items(
-            "credit", partners, companies, [("move_id.dms_diversion_case_id", "!=", False), ("move_id.dms_diversion_role", "=", "reversal")]
+            "credit",
+            partners,
+            companies,
+            [("move_id.dms_diversion_case_id", "!=", False), ("move_id.dms_diversion_role", "=", "reversal")],
         )

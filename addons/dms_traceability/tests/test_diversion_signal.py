@@ -124,9 +124,7 @@ class TestDiversionSignal(DmsTraceCommon):
             ]
         )
         self.env.flush_all()
-        self.env.cr.execute(
-            "UPDATE dms_agreement SET state = 'active' WHERE id = ANY(%s)", [agreements.ids]
-        )
+        self.env.cr.execute("UPDATE dms_agreement SET state = 'active' WHERE id = ANY(%s)", [agreements.ids])
         self.env.invalidate_all()
         return zones
 

@@ -204,7 +204,9 @@ class TestInspection(InspectionCommon):
         attachment_sudo = (
             self.env["ir.attachment"]
             .sudo()
-            .search([("res_model", "=", photo._name), ("res_id", "=", photo.id), ("res_field", "=", "content")])
+            .search(
+                [("res_model", "=", photo._name), ("res_id", "=", photo.id), ("res_field", "=", "content")]
+            )
         )
         path = Path(attachment_sudo._full_path(attachment_sudo.store_fname))
         self.addCleanup(path.write_bytes, picture)
@@ -218,7 +220,8 @@ class TestInspection(InspectionCommon):
         forged = self.inspection.sudo().read_traces
         forged["files"] |= {str(number): trace for number, trace in photo._get_traces().items()}
         self.env.cr.execute(
-            "UPDATE dms_inspection SET read_traces = %s WHERE id = %s", [json.dumps(forged), self.inspection.id]
+            "UPDATE dms_inspection SET read_traces = %s WHERE id = %s",
+            [json.dumps(forged), self.inspection.id],
         )
         self.assertEqual(self._open(), "altered")
         # Whoever looks at no form hears of it too, once.

@@ -87,12 +87,17 @@ def draw_courses(courses, ends, title, usual):
     :rtype: Markup
     """
     # Twice and half as much are equally far from the middle; what is further is drawn at the edge.
-    reach = max([abs(math.log(value)) for _name, values in courses for value in values if value] + [math.log(1.5)])
+    reach = max(
+        [abs(math.log(value)) for _name, values in courses for value in values if value] + [math.log(1.5)]
+    )
     steps = max(len(courses[0][1]) - 1, 1)
 
     def point(number, value):
         across = MARGIN + (WIDTH - 2 * MARGIN) * number / steps
-        return f"{across:.0f}", f"{COURSE_HEIGHT / 2 - (COURSE_HEIGHT / 2 - 2 * LABEL) * math.log(value) / reach:.0f}"
+        return (
+            f"{across:.0f}",
+            f"{COURSE_HEIGHT / 2 - (COURSE_HEIGHT / 2 - 2 * LABEL) * math.log(value) / reach:.0f}",
+        )
 
     shapes = []
     for (_name, values), colour in zip(courses, COURSES, strict=True):
@@ -136,4 +141,6 @@ def draw_courses(courses, ends, title, usual):
     return Markup(
         '<h5>{title}</h5><svg viewBox="0 0 {w} {h}" class="w-100 border rounded" style="max-width:{w}px" role="img">'
         '{frame}{shapes}</svg><div class="small text-muted">{legend}</div>'
-    ).format(title=title, w=WIDTH, h=COURSE_HEIGHT, frame=frame, shapes=Markup("").join(shapes), legend=legend)
+    ).format(
+        title=title, w=WIDTH, h=COURSE_HEIGHT, frame=frame, shapes=Markup("").join(shapes), legend=legend
+    )
