@@ -1,4 +1,14 @@
+import io
+import shlex
+import tempfile
+from pathlib import Path
+from unittest.mock import patch
+
+import qrcode
+from PIL import Image
+
 from odoo.tests import new_test_user, tagged
+from odoo.tests.common import ChromeBrowser
 
 from .common import DmsPortalCommon
 
@@ -26,6 +36,32 @@ class TestReceive(DmsPortalCommon):
         self.start_tour(
             f"/my/receive?code={self.links[0]}", "dms_portal_scan_in", login=self.clerk_north.login
         )
+        self.env.invalidate_all()
+        self.assertEqual(self.unit.state, "received")
+
+    def _show_to_the_camera(self, text):
+        """Let Chromium's camera film a label: its option for that is given by a script in front of it."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        picture = Image.new("RGB", (640, 480), "white")
+        picture.paste(qrcode.make(text, box_size=8).convert("RGB").resize((400, 400)), (120, 40))
+        frame = io.BytesIO()
+        picture.save(frame, "JPEG", quality=90)
+        film, script = Path(folder.name, "film.mjpeg"), Path(folder.name, "chromium")
+        film.write_bytes(frame.getvalue() * 5)
+        options = (
+            "--use-fake-device-for-media-stream",
+            "--use-fake-ui-for-media-stream",
+            f"--use-file-for-fake-video-capture={film}",
+        )
+        browser = ChromeBrowser.executable.fget(ChromeBrowser.__new__(ChromeBrowser))
+        script.write_text(f'#!/bin/sh\nexec {shlex.join([browser, *options])} "$@"\n')
+        script.chmod(0o755)
+        self.startPatcher(patch.object(ChromeBrowser, "executable", str(script)))
+
+    def test_by_camera(self):
+        self._show_to_the_camera(self.links[0])
+        self.start_tour("/my/receive", "dms_portal_camera", login=self.clerk_north.login)
         self.env.invalidate_all()
         self.assertEqual(self.unit.state, "received")
 

@@ -185,6 +185,7 @@ class DmsCodeRepacking(models.Model):
                 raise UserError(
                     self.env._("Scan the codes of what is used up, and the labels of what was made of it.")
                 )
+            summary = repacking.summary
             Code_sudo = self.env["dms.code"].sudo()
             event, units = Code_sudo._transform(used, made, payload=repacking._get_payload())
             guard.mark(repacking).write(
@@ -201,6 +202,7 @@ class DmsCodeRepacking(models.Model):
                 }
             )
             repacking._move_stock(units)
+            repacking.message_post(body=summary)
         return True
 
     def action_undo(self):

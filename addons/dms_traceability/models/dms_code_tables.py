@@ -56,7 +56,9 @@ ALTER TABLE dms_trace_code ADD COLUMN IF NOT EXISTS holder_id integer;
 COMMENT ON COLUMN dms_trace_code.partner_id IS 'distributor that answers for the goods';
 COMMENT ON COLUMN dms_trace_code.holder_id IS 'outlet or sub-distributor that has them now, where it is another';
 CREATE INDEX IF NOT EXISTS dms_trace_code_picking_idx ON dms_trace_code (picking_id) WHERE picking_id IS NOT NULL;
-CREATE INDEX IF NOT EXISTS dms_trace_code_partner_idx ON dms_trace_code (partner_id) WHERE partner_id IS NOT NULL;
+DROP INDEX IF EXISTS dms_trace_code_partner_idx;
+CREATE INDEX IF NOT EXISTS dms_trace_code_handed_on_idx ON dms_trace_code (partner_id)
+    WHERE partner_id IS NOT NULL AND picking_id IS NULL;
 CREATE INDEX IF NOT EXISTS dms_trace_code_holder_idx ON dms_trace_code (holder_id) WHERE holder_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS dms_trace_code_free_case_idx ON dms_trace_code (key) WHERE level = %(case)s AND state = %(active)s;
 

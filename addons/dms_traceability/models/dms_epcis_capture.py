@@ -1,4 +1,3 @@
-import io
 import uuid
 
 from psycopg2.errors import UniqueViolation
@@ -11,6 +10,9 @@ from ..tools import epcis_rows, epcis_schema
 MAX_EVENTS = 5000
 MAX_BYTES = 32 << 20
 MAX_ERRORS = 100
+# Small enough that PostgreSQL has work soon, large enough that handing it over costs nothing.
+_CHUNK = 1 << 16
+_EPC_TARGET = "dms_trace_event_epc (event_id, kind, epc)"
 _COLUMNS = ("id", *epcis_rows.COLUMNS, "record_time", "capture_id", "company_id", "user_id")
 
 
@@ -20,6 +22,58 @@ class EpcisRefusal(Exception):
     def __init__(self, errors):
         super().__init__(errors[0] if errors else "")
         self.errors = errors
+
+
+class _KnownError(Exception):
+    """An event is known."""
+
+
+class _Reading:
+    """Events of a document, read one by one as they are stored.
+
+    :param bool stops: nothing is stored once an event is wrong; the rest is read for what else is wrong
+    """
+
+    def __init__(self, events, context, stops):
+        self.events = events
+        self.stops = stops
+        #: ``[(place, row)]``; an event that stands twice counts once
+        self.accepted = []
+        self.errors = []
+        self._reader = epcis_rows.Reader(context)
+
+    def lines(self, ids):
+        """The identifiers of the events as lines for COPY; ``ids`` are the numbers of the events by place."""
+        seen = set()
+        for place, event in enumerate(self.events):
+            try:
+                row = self._reader.read(event)
+            except (ValueError, RecursionError) as error:
+                self.errors.append(f"eventList[{place}]: {error}"[:500])
+                continue
+            key = row.event_id, row.error_time
+            if key not in seen:
+                seen.add(key)
+                self.accepted.append((place, row))
+                if not (self.stops and self.errors):
+                    yield row.lines(ids[place])
+
+
+class _Stream:
+    """Lines as a file: made when they are asked for."""
+
+    def __init__(self, lines):
+        self._lines = iter(lines)
+        self._rest = b""
+
+    def read(self, size):
+        parts, length = [self._rest], len(self._rest)
+        while length < size and (line := next(self._lines, None)) is not None:
+            parts.append(line.encode())
+            length += len(parts[-1])
+        whole = b"".join(parts)
+        self._rest = whole[size:]
+        return whole[:size]
 
 
 class DmsEpcisCapture(models.Model):
@@ -71,9 +125,6 @@ class DmsEpcisCapture(models.Model):
             epcis_rows.dump(context)
         except (ValueError, RecursionError) as error:
             raise EpcisRefusal([str(error)[:500]]) from error
-        accepted, errors = self._check_events(events, context)
-        if errors and behaviour == "rollback":
-            raise EpcisRefusal(errors)
         vals = {
             "company_id": self.env.company.id,
             "user_id": self.env.uid,
@@ -82,8 +133,9 @@ class DmsEpcisCapture(models.Model):
             "event_count": len(events),
         }
         capture_sudo = self.sudo().create(vals)
-        stored, clashes = capture_sudo._store(accepted)
-        errors += clashes
+        reading = _Reading(events, context, stops=behaviour == "rollback")
+        stored, clashes = capture_sudo._store(reading)
+        errors = reading.errors + clashes
         if errors and behaviour == "rollback":
             raise EpcisRefusal(errors)
         right = len(events) - len(errors)
@@ -96,43 +148,24 @@ class DmsEpcisCapture(models.Model):
         )
         return capture_sudo.with_env(self.env)
 
-    @api.model
-    def _check_events(self, events, context):
-        """``([(place, row)], sentences)``; an event that stands twice counts once."""
-        accepted, errors, seen = [], [], set()
-        reader = epcis_rows.Reader(context)
-        for place, event in enumerate(events):
-            try:
-                row = reader.read(event)
-            except (ValueError, RecursionError) as error:
-                errors.append(f"eventList[{place}]: {error}"[:500])
-                continue
-            key = row.event_id, row.error_time
-            if key not in seen:
-                seen.add(key)
-                accepted.append((place, row))
-        return accepted, errors
-
-    def _store(self, accepted):
-        """Write events by COPY; those that are known stay as they are.
+    def _store(self, reading):
+        """Read events and write them by COPY; those that are known stay as they are.
 
         :return: ``(how many are new, sentences about events that differ from what is known under their ID)``
+        :raise EpcisRefusal: when an event is wrong and the rest must not be kept
         """
         self.ensure_one()
-        if not accepted:
-            return 0, []
-        cr = self.env.cr
         self.env.flush_all()
-        cr.execute("SELECT nextval('dms_trace_event_id_seq') FROM generate_series(1, %s)", [len(accepted)])
-        ids = [row[0] for row in cr.fetchall()]
-        fixed = f"{fields.Datetime.now()}\t{self.id}\t{self.company_id.id}\t{self.env.uid}\n"
-        numbered = [(number, row) for number, (_place, row) in zip(ids, accepted, strict=True)]
-        lines = [f"{number}\t{row.cells}\t{fixed}" for number, row in numbered]
-        new, clashes = set(ids), ()
-        if not self._copy_new(lines, [row.event_id for _number, row in numbered]):
-            new, clashes = self._merge(lines)
-        found = (row.lines(number) for number, row in numbered if number in new)
-        self._copy("dms_trace_event_epc (event_id, kind, epc)", found)
+        rows = self.env.execute_query(
+            SQL("SELECT nextval('dms_trace_event_id_seq') FROM generate_series(1, %s)", len(reading.events))
+        )
+        ids = [number for (number,) in rows]
+        if self._copy_new(reading, ids):
+            return len(reading.accepted), []
+        new, clashes = self._merge(self._make_lines(reading, ids))
+        accepted = reading.accepted
+        found = (row.lines(ids[place]) for place, row in accepted if ids[place] in new)
+        self._copy(_EPC_TARGET, found)
         places = {row.event_id: place for place, row in accepted}
         errors = [
             f"eventList[{places[event_id]}]: another event has the eventID {event_id[:120]} already."
@@ -141,25 +174,32 @@ class DmsEpcisCapture(models.Model):
         self.env["dms.trace.event"].invalidate_model()
         return len(new), errors
 
-    def _copy_new(self, lines, event_ids):
-        """Copy the lines into the events, unless one of them is known.
+    def _make_lines(self, reading, ids):
+        fixed = f"{fields.Datetime.now()}\t{self.id}\t{self.company_id.id}\t{self.env.uid}\n"
+        return [f"{ids[place]}\t{row.cells}\t{fixed}" for place, row in reading.accepted]
+
+    def _copy_new(self, reading, ids):
+        """Copy events and their identifiers, unless one of the events is known.
 
         :return: whether they are stored
         """
-        known = self.env.execute_query(
-            SQL(
-                "SELECT 1 FROM dms_trace_event WHERE company_id = %s AND event_id = ANY(%s) LIMIT 1",
-                self.company_id.id,
-                event_ids,
-            )
-        )
-        if known:
-            return False
         try:
             with self.env.cr.savepoint(flush=False):
-                self._copy(f"dms_trace_event ({', '.join(_COLUMNS)})", lines)
-        except UniqueViolation:
-            # Somebody else captured one of them meanwhile.
+                # The identifiers are the most of it: PostgreSQL takes them in while the next events are read.
+                self._copy(_EPC_TARGET, reading.lines(ids))
+                if reading.errors and reading.stops:
+                    raise EpcisRefusal(reading.errors)
+                event_ids = [row.event_id for _place, row in reading.accepted]
+                known = SQL(
+                    "SELECT 1 FROM dms_trace_event WHERE company_id = %s AND event_id = ANY(%s) LIMIT 1",
+                    self.company_id.id,
+                    event_ids,
+                )
+                if self.env.execute_query(known):
+                    raise _KnownError
+                self._copy(f"dms_trace_event ({', '.join(_COLUMNS)})", self._make_lines(reading, ids))
+        except (UniqueViolation, _KnownError):
+            # Sent before, or somebody else captured one of them meanwhile.
             return False
         return True
 
@@ -201,8 +241,7 @@ class DmsEpcisCapture(models.Model):
         return {number for (number,) in added}, {event_id for (event_id,) in clashes}
 
     def _copy(self, target, lines):
-        stream = io.BytesIO("".join(lines).encode())
-        self.env.cr.copy_expert(f"COPY {target} FROM STDIN", stream, 1 << 18)
+        self.env.cr.copy_expert(f"COPY {target} FROM STDIN", _Stream(lines), _CHUNK)
 
     def _to_epcis(self):
         """The capture job as the standard describes it."""

@@ -6,8 +6,8 @@ import { CodeCamera } from "@dms_traceability/camera/code_camera";
 import { ScanQueue, beep } from "@dms_traceability/scan_screen/scan_queue";
 
 /**
- * Scans goods in (or out) without leaving the page: a hand scanner ends each code with Enter, the phone's camera is used where the
- * browser itself can read codes, and what has no network waits.
+ * Scans goods in (or out) without leaving the page: a hand scanner ends each code with Enter, a phone reads it with its camera,
+ * and what has no network waits.
  */
 export class DmsReceive extends Interaction {
     static selector = ".o_dms_receive";

@@ -18,6 +18,19 @@ registry.category("web_tour.tours").add("dms_portal_scan_in", {
     ],
 });
 
+registry.category("web_tour.tours").add("dms_portal_camera", {
+    // The label of a case is held before the camera all the time.
+    steps: () => [
+        { trigger: "body[is-ready=true]" },
+        { trigger: ".o_dms_camera:not(.d-none)", run: "click" },
+        { trigger: "video:not(.d-none)" },
+        { trigger: ".o_dms_receive_entry.border-success:contains(24 × Green Tea)" },
+        { trigger: ".o_dms_received:contains(24)" },
+        { trigger: ".o_dms_camera", run: "click" },
+        { trigger: "body:not(:has(video:not(.d-none)))" },
+    ],
+});
+
 registry.category("web_tour.tours").add("dms_portal_sell", {
     steps: (code = new URLSearchParams(window.location.search).get("code")) => [
         { trigger: "body[is-ready=true]" },

@@ -47,6 +47,8 @@ export class DmsInspection extends Interaction {
         if (video) {
             this.camera = new CodeCamera(video, (text) => this.add("code", { text }));
             this.registerCleanup(() => this.camera.stop());
+            // Codes are read where there may be no network; without the reader they are typed.
+            CodeCamera.prepare().catch(() => {});
         }
         this.keepPage();
         this.refresh().then(() => this.flush());
