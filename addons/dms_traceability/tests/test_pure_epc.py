@@ -48,12 +48,15 @@ class TestEpc(unittest.TestCase):
     @given(st.integers(0, 10**9 - 1))
     def test_sscc_as_scanned(self, number):
         code = epc.sscc("0614141", number)
-        for text in (code, f"00{code}", f"(00){code}", f"]C100{code}", f" (00) {code[:9]} {code[9:]}"):
+        for text in (code, f"00{code}", f"(00){code}", f"]C100{code}", f" (00) {code[:9]} {code[9:]}",
+                     f"HTTPS://X.CN/00/{code}", f"https://id.gs1.org/00/{code}?11=270101"):  # fmt: skip
             self.assertEqual(epc.parse_sscc(text), code, text)
         wrong = code[:-1] + str((int(code[-1]) + 1) % 10)
-        self.assertIsNone(epc.parse_sscc(wrong))
+        for text in (wrong, f"https://x.cn/00/{wrong}", "https://x.cn/01/09506000134352/21/A"):
+            self.assertIsNone(epc.parse_sscc(text), text)
 
     @given(st.text(max_size=30))
     def test_any_text_is_answered(self, text):
-        found = epc.parse_sscc(text)
-        self.assertTrue(found is None or len(found) == 18)
+        for one in (text, f"/00/{text}", f"https://x.cn/00/{text}"):
+            found = epc.parse_sscc(one)
+            self.assertTrue(found is None or len(found) == 18)

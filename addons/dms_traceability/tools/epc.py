@@ -54,7 +54,9 @@ def sscc(prefix, number, extension=0):
 
 
 def parse_sscc(text):
-    """18 digits of an SSCC as scanned or typed, with or without (00); None when it is none."""
+    """18 digits of an SSCC as scanned or typed, with or without (00), or as a Digital Link; None when it is none."""
+    if "/00/" in (text or ""):
+        return gs1.read_sscc(text)
     digits = (
         (text or "").strip().removeprefix("]C1").removeprefix("]d2").replace("(00)", "00").replace(" ", "")
     )

@@ -63,6 +63,15 @@ def parse(text):
     return gtin, serial
 
 
+def read_sscc(text):
+    """18 digits of the SSCC in a Digital Link or an element string, None without one."""
+    try:
+        values = _read(text.strip())
+    except Gs1Error:
+        return None
+    return values and values.get("00")
+
+
 def _read(text):
     """``{application identifier: value}`` of a text, or None when it is a bare serial."""
     if len(text) > gs1_elements.MAX_LENGTH:
