@@ -1,5 +1,6 @@
 import base64
 import re
+from urllib.parse import quote
 
 from babel.dates import format_skeleton
 
@@ -280,7 +281,17 @@ class CodePage(http.Controller):
     def _get_device(self, Scan, network):
         return Scan._hash_device(network, request.httprequest.user_agent.string)
 
+    def _get_raw_path(self):
+        """``(language in front of the path or '', path as sent)``: the routing has undone what is escaped in a value."""
+        environ = request.httprequest.environ
+        raw = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
+        path = raw.partition("?")[0] if raw.startswith("/") else quote(request.httprequest.path, safe="/")
+        language = getattr(request, "lang", None)
+        prefix = f"/{language.url_code}/" if language else ""
+        return (language.code, path[len(prefix) - 1 :]) if prefix and path.startswith(prefix) else ("", path)
+
     def _set_lang(self, lang):
+        lang = lang or self._get_raw_path()[0]
         if lang and lang in dict(request.env["res.lang"].get_installed()):
             request.update_context(lang=lang)
 

@@ -193,13 +193,11 @@ class Resolver(CodePage):
         return response
 
     def _get_raw_request(self):
-        """Path and query as sent: a slash in a value is escaped, which the routing has undone."""
+        """Path and query as sent, without a language in front."""
         environ = request.httprequest.environ
         raw = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
-        if raw.startswith("/"):
-            path, _mark, query = raw.partition("?")
-            return path, query
-        return gs1_link.quote(request.httprequest.path, safe="/"), environ.get("QUERY_STRING", "")
+        query = raw.partition("?")[2] if raw.startswith("/") else environ.get("QUERY_STRING", "")
+        return self._get_raw_path()[1], query
 
     def _make_json(self, content, media_type):
         response = request.make_response(

@@ -3,6 +3,7 @@ from collections import Counter, defaultdict
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
+from odoo.tools import plaintext2html
 
 from odoo.addons.dms_channel.tools import guard
 
@@ -202,7 +203,7 @@ class DmsCodeRepacking(models.Model):
                 }
             )
             repacking._move_stock(units)
-            repacking.message_post(body=summary)
+            repacking.message_post(body=plaintext2html(summary))
         return True
 
     def action_undo(self):

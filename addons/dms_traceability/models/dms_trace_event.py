@@ -15,7 +15,6 @@ class DmsTraceEvent(models.Model):
     _inherit = "dms.trace.event.epcis"
     _description = "Trace Event"
     _order = "event_time desc, id desc"
-    _rec_name = "biz_step"
     # Who recorded it and when are fields of the event, and nothing changes later: each column costs each event.
     _log_access = False
 
@@ -65,6 +64,14 @@ class DmsTraceEvent(models.Model):
         "Labels", readonly=True, help="Labels that the event names: a case counts once."
     )
     payload = fields.Json(readonly=True)
+
+    @api.depends("biz_step", "event_type")
+    @api.depends_context("lang")
+    def _compute_display_name(self):
+        steps = dict(self._fields["biz_step"]._description_selection(self.env))
+        types = dict(self._fields["event_type"]._description_selection(self.env))
+        for event in self:
+            event.display_name = steps.get(event.biz_step) or types.get(event.event_type)
 
     def write(self, vals):
         raise UserError(self.env._("Trace events are never changed: record what happened since."))

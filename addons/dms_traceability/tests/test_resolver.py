@@ -154,6 +154,19 @@ class TestResolver(DmsTraceCommon, HttpCase):
             response = self._ask(f"/01/{GTIN}?linkType={name}")
             self.assertEqual(response.status_code, 404, name)
 
+    def test_behind_a_language(self):
+        self.env["res.lang"]._activate_lang("zh_CN")
+        (serial,) = self._serials(self._order_codes(1, 0, "active"))
+        for path in (f"/01/{GTIN}", f"/01/{GTIN}/21/{serial}"):
+            plain = self.url_open(f"{path}?linkType=linkset")
+            behind = self.url_open(f"/zh_CN{path}?linkType=linkset")
+            self.assertEqual(
+                (behind.status_code, len(behind.json()["linkset"])), (200, len(plain.json()["linkset"]))
+            )
+        page = self.url_open(f"/zh_CN/01/{GTIN}/21/{serial}")
+        self.assertIn('lang="zh-CN"', page.text)
+        self.assertEqual(self.url_open(f"/zh_CN/01/{GTIN}/21").status_code, 400)
+
     def test_linkset(self):
         _response, entries = self._linkset(f"/01/{GTIN}/10/B001?linkType=linkset")
         self.assertEqual(
