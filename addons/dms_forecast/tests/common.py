@@ -24,12 +24,15 @@ class DmsForecastCommon(DmsChannelCommon):
 
     @classmethod
     def _sell(cls, partner, product, level, days=180, until=None, company=None):
-        """Sell-out of a weekly pattern around `level` a day, `days` days up to `until` (default yesterday)."""
+        """Sell-out of a weekly pattern around `level` a day, `days` days up to `until` (default yesterday).
+
+        Something is sold on the last day even if it is a Sunday: a forecast begins after the last day that is reported.
+        """
         until = until or cls.yesterday
         vals = []
         for back in range(days):
             date = until - timedelta(days=back)
-            quantity = int(cls.random.poisson(level * WEEK[date.weekday()]))
+            quantity = max(int(cls.random.poisson(level * WEEK[date.weekday()])), int(not back and level > 0))
             if quantity:
                 vals.append(cls._move_vals("sell_out", partner, product, -quantity, date, company))
         return cls.env["dms.channel.move"].sudo().create(vals)

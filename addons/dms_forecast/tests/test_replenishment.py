@@ -338,7 +338,7 @@ class TestReplenishment(DmsForecastCommon):
         kept = orderpoint.product_max_qty * 1.05
         orderpoint.product_max_qty = kept
         orderpoint._dms_apply_forecast()
-        self.assertEqual(orderpoint.product_max_qty, kept)
+        self.assertAlmostEqual(orderpoint.product_max_qty, kept, 6)
         orderpoint.product_max_qty = kept * 2
         orderpoint._dms_apply_forecast()
         self.assertLess(orderpoint.product_max_qty, kept)

@@ -225,7 +225,12 @@ class DmsCodeRepacking(models.Model):
     def action_open_moves(self):
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("stock.stock_move_action")
-        return {**action, "domain": [("dms_repacking_id", "=", self.id)], "context": {"create": False}}
+        return {
+            **action,
+            "views": [(False, "list"), (False, "form")],
+            "domain": [("dms_repacking_id", "=", self.id)],
+            "context": {"create": False},
+        }
 
     def _read_keys(self, text):
         """Keys of the scanned codes, each once.
