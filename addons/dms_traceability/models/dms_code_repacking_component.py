@@ -1,4 +1,4 @@
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 
@@ -22,6 +22,7 @@ class DmsCodeRepackingComponent(models.Model):
         "CHECK(quantity > 0)", "Enter how many of the component are used up: more than 0."
     )
 
+    @api.model_create_multi
     def create(self, vals_list):
         components = super().create(vals_list)
         components._check_draft()
