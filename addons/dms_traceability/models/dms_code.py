@@ -117,12 +117,7 @@ class DmsCode(models.Model):
         if operator not in ("=", "in", "ilike"):
             return NotImplemented
         texts = [value] if isinstance(value, str) else list(value)
-        groups = (
-            self.env["dms.code.order"]
-            .sudo()
-            ._read_group([("first_key", ">", 0)], ["gtin", "inner_gtin", "case_gtin", "pallet_gtin"])
-        )
-        gtins = sorted({gtin for group in groups for gtin in group if gtin})
+        gtins = sorted(self.env["dms.code.order"].sudo()._get_gtins([]))
         return [("id", "in", [info["key"] for info in self._read_texts(texts, gtins) if info])]
 
     def _compute_unit_count(self):
@@ -291,6 +286,20 @@ class DmsCode(models.Model):
         for place, sscc in pallets.items():
             result[place] = found.get(sscc)
         return result
+
+    @api.model
+    def _read_own_keys(self, texts, companies):
+        """Keys of the codes that scanned or typed texts mean.
+
+        :return: list aligned with ``texts``: None for what is no code of these companies
+        """
+        gtins = set()
+        if any(len(text) == codes.SERIAL_LENGTH for text in texts):
+            gtins = self.env["dms.code.order"].sudo()._get_gtins([("company_id", "in", companies.ids)])
+        return [
+            info["key"] if info and self._get_company(info["order"], info["key"]) in companies else None
+            for info in self._read_texts(texts, gtins)
+        ]
 
     @api.model
     def _resolve_pallets(self, names):

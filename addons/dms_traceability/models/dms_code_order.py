@@ -623,6 +623,14 @@ class DmsCodeOrder(models.Model):
         orders.fetch(ISSUED_FIELDS)
         return dict(zip(orders, (own_keys for _order_id, own_keys in rows), strict=True))
 
+    @api.model
+    def _get_gtins(self, domain):
+        """GTINs of all packing levels that codes were issued for, as a set; all companies' (called as superuser)."""
+        groups = self._read_group(
+            [("first_key", ">", 0), *domain], ["gtin", "inner_gtin", "case_gtin", "pallet_gtin"]
+        )
+        return {gtin for group in groups for gtin in group if gtin}
+
     def _iter_serials(self, level="unit", offset=0, limit=None, size=100_000, cap=False):
         """Slices ``(gtin, [serials])`` of the order's codes, in the order of their keys.
 

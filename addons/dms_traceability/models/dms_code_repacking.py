@@ -106,22 +106,27 @@ class DmsCodeRepacking(models.Model):
                 except UserError as error:
                     lines.append(str(error))
                     continue
-                counts = self.env["dms.code"].sudo()._count_contents(keys)
-                total = Counter()
-                for own in counts.values():
-                    total.update(own)
-                for order_sudo in self.env["dms.code.order"].sudo().browse(total):
-                    words = {
-                        "units": total[order_sudo.id],
-                        "product": order_sudo.product_id.display_name,
-                        "lot": order_sudo.lot_id.name or "–",
-                    }
-                    lines.append(
-                        self.env._("Used up: %(units)s × %(product)s, batch %(lot)s", **words)
-                        if what == "used"
-                        else self.env._("New: %(units)s × %(product)s, batch %(lot)s", **words)
-                    )
+                lines += repacking._describe(what, keys)
             repacking.summary = "\n".join(lines)
+
+    def _describe(self, what, keys):
+        """Lines that say how many of which goods scanned codes stand for; ``what`` is ``used`` or ``made``."""
+        total = Counter()
+        for own in self.env["dms.code"].sudo()._count_contents(keys).values():
+            total.update(own)
+        lines = []
+        for order_sudo in self.env["dms.code.order"].sudo().browse(total):
+            words = {
+                "units": total[order_sudo.id],
+                "product": order_sudo.product_id.display_name,
+                "lot": order_sudo.lot_id.name or "–",
+            }
+            lines.append(
+                self.env._("Used up: %(units)s × %(product)s, batch %(lot)s", **words)
+                if what == "used"
+                else self.env._("New: %(units)s × %(product)s, batch %(lot)s", **words)
+            )
+        return lines
 
     @api.constrains("location_id")
     def _check_location(self):
@@ -186,7 +191,7 @@ class DmsCodeRepacking(models.Model):
                 raise UserError(
                     self.env._("Scan the codes of what is used up, and the labels of what was made of it.")
                 )
-            summary = repacking.summary
+            summary = "\n".join(repacking._describe("used", used) + repacking._describe("made", made))
             Code_sudo = self.env["dms.code"].sudo()
             event, units = Code_sudo._transform(used, made, payload=repacking._get_payload())
             guard.mark(repacking).write(
@@ -239,24 +244,11 @@ class DmsCodeRepacking(models.Model):
         """
         self.ensure_one()
         texts = list(dict.fromkeys(line.strip() for line in (text or "").splitlines() if line.strip()))
-        gtins = set()
-        if any(len(text) == 14 for text in texts):
-            groups = (
-                self.env["dms.code.order"]
-                .sudo()
-                ._read_group(
-                    [("first_key", ">", 0), ("company_id", "=", self.company_id.id)],
-                    ["gtin", "inner_gtin", "case_gtin", "pallet_gtin"],
-                )
-            )
-            gtins = {gtin for group in groups for gtin in group if gtin}
-        Code_sudo = self.env["dms.code"].sudo()
-        found = Code_sudo._read_texts(texts, gtins)
-        for text, info in zip(texts, found, strict=True):
-            company = info and Code_sudo._get_company(info["order"], info["key"])
-            if company != self.company_id:
+        keys = self.env["dms.code"].sudo()._read_own_keys(texts, self.company_id)
+        for text, key in zip(texts, keys, strict=True):
+            if key is None:
                 raise UserError(self.env._("%s is none of our codes. Scan the label again.", text))
-        return list(dict.fromkeys(info["key"] for info in found))
+        return list(dict.fromkeys(keys))
 
     def _get_keys(self):
         """``(keys used up, keys made)`` of what is done."""

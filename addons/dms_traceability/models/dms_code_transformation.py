@@ -5,6 +5,13 @@ from odoo.tools import SQL
 from .dms_code_tables import ACTIVE, DESTROYED, UNIT, VOID
 from .dms_trace_event_epcis import MAX_NAMED
 
+# What repackings that stand used up: the ranges ``r`` of their events that are not of the new goods' order ``o``.
+_USED_UP = SQL(
+    """dms_trace_event_range r
+       JOIN dms_code_repacking k ON k.event_id = r.event_id AND k.state = 'done'
+       JOIN dms_code_order o ON o.id = k.order_id AND r.first NOT BETWEEN o.first_key AND o.last_key"""
+)
+
 
 class DmsCodeTransformation(models.AbstractModel):
     """Goods that become other goods: the labels of what is used up end, those of what is made stand for it."""
@@ -160,13 +167,7 @@ class DmsCodeTransformation(models.AbstractModel):
         self.env["dms.code.repacking"].flush_model(["state", "event_id", "order_id"])
         return bool(
             self.env.execute_query(
-                SQL(
-                    """SELECT FROM dms_trace_event_range r
-                         JOIN dms_code_repacking k ON k.event_id = r.event_id AND k.state = 'done'
-                         JOIN dms_code_order o ON o.id = k.order_id AND r.first NOT BETWEEN o.first_key AND o.last_key
-                        WHERE int8range(r.first, r.last, '[]') @> %s::bigint""",
-                    key,
-                )
+                SQL("SELECT FROM %s WHERE int8range(r.first, r.last, '[]') @> %s::bigint", _USED_UP, key)
             )
         )
 
@@ -185,9 +186,7 @@ class DmsCodeTransformation(models.AbstractModel):
                  UNION
                     SELECT own.first, own.last
                       FROM made
-                      JOIN dms_trace_event_range r ON int8range(r.first, r.last, '[]') && int8range(made.first, made.last, '[]')
-                      JOIN dms_code_repacking k ON k.event_id = r.event_id AND k.state = 'done'
-                      JOIN dms_code_order o ON o.id = k.order_id AND r.first NOT BETWEEN o.first_key AND o.last_key
+                      JOIN (%s) ON int8range(r.first, r.last, '[]') && int8range(made.first, made.last, '[]')
                       JOIN dms_trace_event_range own
                         ON own.event_id = r.event_id AND own.first BETWEEN o.first_key AND o.last_key
                 )
@@ -195,5 +194,6 @@ class DmsCodeTransformation(models.AbstractModel):
                 """,
                 [span[0] for span in spans],
                 [span[1] for span in spans],
+                _USED_UP,
             )
         )

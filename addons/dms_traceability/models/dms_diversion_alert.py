@@ -122,7 +122,7 @@ class DmsDiversionAlert(models.Model):
 
     _window_uniq = models.UniqueIndex(
         "(company_id, partner_id, product_id, window_start, origin, "
-        "(CASE WHEN origin IN ('price', 'shift') THEN COALESCE(territory_id, 0) ELSE 0 END)) WHERE origin != 'inspector'",
+        f"(CASE WHEN origin IN {BY_TERRITORY} THEN COALESCE(territory_id, 0) ELSE 0 END)) WHERE origin != 'inspector'",
         "There is an alert on this distributor, product and month already.",
     )
 

@@ -160,7 +160,9 @@ class DmsEpcisCapture(models.Model):
             SQL("SELECT nextval('dms_trace_event_id_seq') FROM generate_series(1, %s)", len(reading.events))
         )
         ids = [number for (number,) in rows]
-        if self._copy_new(reading, ids):
+        stored = self._copy_new(reading, ids)
+        self.env["dms.trace.event"].invalidate_model()
+        if stored:
             return len(reading.accepted), []
         new, clashes = self._merge(self._make_lines(reading, ids))
         accepted = reading.accepted

@@ -319,13 +319,13 @@ class DmsTraceEventEpcis(models.AbstractModel):
             }
         if self.event_type == "transformation":
             order_sudo = self.sudo().order_id
-            made = [key for key in named if order_sudo.first_key <= key <= order_sudo.last_key]
+            made = {key for key in named if order_sudo.first_key <= key <= order_sudo.last_key}
             facts["action"] = None
             return [
                 epcis.build(
                     "transformation",
-                    inputs=[uri(key) for key in named if key not in set(made)],
-                    outputs=[uri(key) for key in made],
+                    inputs=[uri(key) for key in named if key not in made],
+                    outputs=[uri(key) for key in named if key in made],
                     input_classes=[
                         (one["epcClass"], one["quantity"])
                         for one in (self.payload or {}).get("inputQuantityList", ())

@@ -223,15 +223,7 @@ class StockPicking(models.Model):
 
     def _dms_get_gtins(self, product_ids):
         """GTINs of all packing levels that codes of the products were ordered for -> set"""
-        groups = (
-            self.env["dms.code.order"]
-            .sudo()
-            ._read_group(
-                [("product_id", "in", product_ids), ("first_key", ">", 0)],
-                ["gtin", "inner_gtin", "case_gtin", "pallet_gtin"],
-            )
-        )
-        return {gtin for group in groups for gtin in group if gtin}
+        return self.env["dms.code.order"].sudo()._get_gtins([("product_id", "in", product_ids)])
 
     def _dms_get_contents(self, counts):
         """``{code order in sudo: units}`` of ``{code order id: units}``"""

@@ -58,18 +58,11 @@ class DmsCodePack(models.TransientModel):
         texts = [line.strip() for line in (text or "").splitlines() if line.strip()]
         if not texts:
             raise UserError(self.env._("Scan or type %s first.", what))
-        gtins = set()
-        if any(len(text) == 14 for text in texts):
-            groups = self.env["dms.code.order"]._read_group(
-                [("first_key", ">", 0), ("company_id", "in", self.env.companies.ids)],
-                ["gtin", "inner_gtin", "case_gtin", "pallet_gtin"],
-            )
-            gtins = {gtin for group in groups for gtin in group if gtin}
-        found = self.env["dms.code"]._read_texts(texts, gtins)
-        for text, info in zip(texts, found, strict=True):
-            if not info or (info["order"] and info["order"].company_id not in self.env.companies):
+        keys = self.env["dms.code"]._read_own_keys(texts, self.env.companies)
+        for text, key in zip(texts, keys, strict=True):
+            if key is None:
                 raise UserError(self.env._("%s is none of our codes. Scan the label again.", text))
-        return [info["key"] for info in found]
+        return keys
 
     def _read_box(self):
         keys = self._read(self.box_text, self.env._("the package"))
